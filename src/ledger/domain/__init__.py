@@ -1,0 +1,1 @@
+"""Words, events, commands and rules. Pure, no I/O; the clock is passed in."""

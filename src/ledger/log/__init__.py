@@ -1,0 +1,1 @@
+"""Bytes and hashes of the log. Pure, no I/O."""

@@ -1,0 +1,105 @@
+"""The states of streams, kept warm: the books a rule looks into.
+
+What is cached is right as long as the log's head is the one it was loaded at;
+the writer makes sure of that. Numbering is here too: a state knows its version.
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from ledger.domain.decision import Event
+from ledger.domain.errors import LedgerNotOpened
+from ledger.domain.rulebook import Rulebook
+from ledger.domain.rules import evolve
+from ledger.log.codec import decode
+from ledger.store.log import LogStore
+
+#: Events whose effect is kept in memory at most; about a kilobyte each.
+EVENTS_KEPT_MAX: Final = 200_000
+
+
+class Known(NamedTuple):
+    """A stream's state after its first `version` events."""
+
+    version: int
+    state: object | None
+
+
+ABSENT: Final = Known(0, None)
+
+
+class States:
+    """Books over one store, loaded on demand. Not for use by two threads."""
+
+    def __init__(self, store: LogStore, *, events_kept_max: int = EVENTS_KEPT_MAX) -> None:
+        self._store = store
+        self._known: dict[str, Known] = {}
+        self._events_kept = 0
+        self._events_kept_max = events_kept_max
+        self._ledger_stream: str | None = None
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """State of the ledger stream. Raises LedgerNotOpened."""
+        state = self.get(self._find_ledger_stream())
+        assert isinstance(state, Rulebook)
+        return state
+
+    def _find_ledger_stream(self) -> str:
+        if self._ledger_stream is None:
+            first = next((s for s in self._known if s.startswith("ledger/") and self.get(s)), None)
+            if first is None:
+                first = next((row.originator_id for row in self._store.select_rows(0, 1)), None)
+            if first is None:
+                raise LedgerNotOpened
+            self._ledger_stream = first
+        return self._ledger_stream
+
+    def get(self, stream: str) -> object | None:
+        """State of a stream, None when it has no events."""
+        known = self._known.get(stream)
+        if known is None:
+            self.load((stream,))
+            known = self._known[stream]
+        return known.state
+
+    def load(self, streams: Iterable[str]) -> None:
+        """Read the streams that are not known yet, all at once."""
+        wanted = {stream: ABSENT for stream in streams if stream not in self._known}
+        for row in self._store.select_streams(list(wanted)) if wanted else ():
+            stream, event = row.originator_id, decode(row.topic, row.state)
+            state = evolve(wanted[stream].state, stream, event)
+            wanted[stream] = Known(row.originator_version, state)
+        self._known.update(wanted)
+        self._events_kept += sum(known.version for known in wanted.values())
+
+    def apply(self, stream: str, event: Event) -> int:
+        """Take one more event of a stream into its state; its version there."""
+        known = self._known.get(stream)
+        if known is None:
+            self.load((stream,))
+            known = self._known[stream]
+        version = known.version + 1
+        self._known[stream] = Known(version, evolve(known.state, stream, event))
+        self._events_kept += 1
+        return version
+
+    def forget(self, streams: Iterable[str]) -> None:
+        """Drop states that another writer changed, or that hold what was not written."""
+        for stream in streams:
+            known = self._known.pop(stream, ABSENT)
+            self._events_kept -= known.version
+
+    def forget_all(self) -> None:
+        """Drop everything; what is asked for next is read again."""
+        self._known.clear()
+        self._events_kept, self._ledger_stream = 0, None
+
+    def trim(self) -> None:
+        """Keep within the bound, dropping what was loaded first (never within a transaction)."""
+        if self._events_kept > self._events_kept_max:
+            spared = self._ledger_stream
+            for stream in [s for s in self._known if s != spared]:
+                self.forget((stream,))
+                if self._events_kept <= self._events_kept_max // 2:
+                    return

@@ -1,0 +1,151 @@
+"""What the two recorders have in common: rows, heads, and the protocol they both keep.
+
+A row's position is its primary key and the write lock: a writer computes
+positions from the head it knows, and a clash means that another one wrote.
+Whoever appended right after the head it knew has therefore seen every event
+before it, so decisions are serialised over the whole log.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol, Self
+
+from eventsourcing.persistence import StoredEvent
+
+from ledger.domain.decision import Note
+from ledger.domain.errors import LedgerError
+from ledger.log import codec, merkle
+
+
+class Row(NamedTuple):
+    """One event as stored. `hashes`: its leaf hash and the nodes that leaf completes."""
+
+    position: int
+    originator_id: str
+    originator_version: int
+    topic: str
+    state: bytes
+    hashes: bytes
+
+    def line(self) -> bytes:
+        """The canonical line, without newline."""
+        return codec.line(
+            self.position, self.originator_id, self.originator_version, self.topic, self.state
+        )
+
+
+class CommandRow(NamedTuple):
+    """An answered command: written in the transaction of its events, never changed.
+
+    `count` events from `first_position`; none when `count` is 0 (then the head it was true at).
+    """
+
+    command_id: str
+    body_hash: bytes
+    first_position: int
+    count: int
+    answer: bytes
+
+
+class Head(NamedTuple):
+    """Where the log ends: last position, recorded time of its last event, tree frontier."""
+
+    position: int
+    timestamp: datetime | None
+    frontier: tuple[bytes, ...]
+
+
+class Batch(NamedTuple):
+    """What one transaction writes."""
+
+    rows: Sequence[Row]
+    commands: Sequence[CommandRow] = ()
+    notes: Sequence[Note] = ()
+    erased: Sequence[str] = ()
+
+
+class KeySecret(NamedTuple):
+    """What is kept of a key outside the log: enough to check a secret, never the secret."""
+
+    key: str
+    holder: str
+    member: str | None
+    salt: bytes
+    digest: bytes
+
+
+class HeadMoved(LedgerError):
+    """Another writer appended first: read the head again, decide again."""
+
+
+class LogStore(Protocol):
+    """One log in one database. Errors: HeadMoved, Unavailable, NotDurable."""
+
+    def head(self) -> Head:
+        """Where the log ends now (position 0, no time, empty frontier when empty)."""
+
+    def glance(self, ids: Sequence[str]) -> tuple[int, dict[str, CommandRow]]:
+        """The last position and the answered commands among `ids`, in one round trip."""
+
+    def append(self, batch: Batch) -> None:
+        """Write all of a batch durably in one transaction, or nothing.
+
+        Raises HeadMoved when the first position is not the next one, or when a stream version or
+        a command id is taken (nothing is written then); Unavailable when the outcome is unknown.
+        """
+
+    def exclusive(self) -> "Exclusive":
+        """A write session in which the head stands still, for writers that lost a race."""
+
+    def select_streams(self, ids: Sequence[str]) -> Iterator[Row]:
+        """All rows of many streams, each stream's in version order (`hashes` may be empty)."""
+
+    def select_rows(self, after: int, limit: int) -> list[Row]:
+        """Up to `limit` rows with positions above `after`, in order, gapless."""
+
+    def select_positions(self, positions: Sequence[int]) -> list[Row]:
+        """The rows at these positions, in order."""
+
+    def streams_after(self, position: int) -> list[str]:
+        """Distinct streams with events above `position`."""
+
+    def read_note(self, digest: str) -> str | None:
+        """The text kept under a digest, None when unknown or erased."""
+
+    def put_key(self, secret: KeySecret) -> None:
+        """Keep a key's salted hash, outside the log."""
+
+    def find_key(self, key: str) -> KeySecret | None:
+        """The kept hash of a key."""
+
+    def members_of_holder(self, holder: str) -> frozenset[str]:
+        """Members named by any key of the holder."""
+
+    def list_keys(self) -> list[KeySecret]:
+        """All keys, in the order of issue."""
+
+
+class Exclusive(Protocol):
+    """A context manager: enter takes the write lock, leave commits, an error rolls back."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def head(self) -> Head:
+        """The head, which cannot move meanwhile."""
+
+    def append(self, batch: Batch) -> None:
+        """Write a batch; durable when the session is left without an error."""
+
+
+def number(stored: Iterable[StoredEvent], head: Head) -> tuple[list[Row], list[bytes]]:
+    """Give events their positions and hashes after `head`; the rows and the new frontier."""
+    frontier, position, rows = list(head.frontier), head.position, []
+    for event in stored:
+        stream, version = str(event.originator_id), event.originator_version
+        leaf = merkle.leaf_hash(codec.line(position + 1, stream, version, event.topic, event.state))
+        hashes = merkle.extend(frontier, position, leaf)
+        position += 1
+        rows.append(Row(position, stream, version, event.topic, event.state, hashes))
+    return rows, frontier

@@ -1,0 +1,159 @@
+"""What callers hand to the writer, and what they get back."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+from eventsourcing.persistence import StoredEvent
+from msgspec import Struct, field
+
+from ledger.domain.access import Caller
+from ledger.domain.commands import Command
+from ledger.domain.decision import Note
+from ledger.domain.errors import Fact, IdempotencyMismatch, Refusal
+from ledger.store.log import CommandRow
+
+OnError = Literal["atomic", "stop", "continue"]
+#: What a rule answered: ids and figures by name.
+Result = dict[str, str | int | bool]
+
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """One command of several that a rule refused."""
+
+    code: str
+    message: str
+    at: str = ""
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+    @classmethod
+    def by(cls, refusal: Refusal) -> "Refused":
+        """The refusal as it is told and stored."""
+        return cls(
+            code=refusal.code, message=refusal.message, at=refusal.at, facts=dict(refusal.facts)
+        )
+
+
+Outcome = Result | Refused
+
+
+class Answered(Struct, kw_only=True):
+    """The answer to a request: `count` events from `first_position`, one outcome a command.
+
+    Without events, and in a dry run, `first_position` is 0. `position` is what the answer is
+    true at; read with it as `min_position` to see one's own write. `replayed`: the answer was
+    given before.
+    """
+
+    command_id: str
+    outcomes: list[Outcome]
+    first_position: int = 0
+    count: int = 0
+    position: int = 0
+    replayed: bool = False
+
+
+class Draft(Struct, kw_only=True):
+    """What was decided for a request and is not written yet."""
+
+    request: "Request"
+    answered: Answered
+    now: datetime
+    events: list[StoredEvent] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+
+    def place(self, head: int) -> None:
+        """Say where the events will stand, after position `head`."""
+        answered, count = self.answered, len(self.events)
+        answered.count, answered.position = count, head
+        if count and not self.request.dry_run:
+            answered.first_position, answered.position = head + 1, head + count
+
+    @property
+    def command_row(self) -> CommandRow:
+        """The idempotency row, to be written in the transaction of the events."""
+        answered, request = self.answered, self.request
+        return CommandRow(
+            request.command_id,
+            request.body_hash,
+            answered.first_position,
+            answered.count,
+            encode_outcomes(answered.outcomes),
+        )
+
+
+class Request(Struct, kw_only=True, eq=False):
+    """Commands of one caller under one command id, decided together and in order."""
+
+    commands: Sequence[Command]
+    caller: Caller
+    command_id: str
+    on_error: OnError = "atomic"
+    dry_run: bool = False
+    #: Random bytes from which salts and key ids are derived.
+    seed: bytes = field(default_factory=lambda: os.urandom(16))
+    body_hash: bytes = b""
+    future: "Future[Answered]" = field(default_factory=Future)
+
+    def __post_init__(self) -> None:
+        self.body_hash = body_hash(self.commands, self.caller.holder, self.on_error)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it may have to be undone in part, so that nothing else may build on it."""
+        return len(self.commands) > 1 and (self.on_error == "atomic" or self.dry_run)
+
+    def replay(self, row: CommandRow) -> None:
+        """Answer as the first time, or refuse another body."""
+        if row.body_hash != self.body_hash:
+            self.future.set_exception(IdempotencyMismatch("command_id"))
+            return
+        self.future.set_result(
+            Answered(
+                command_id=row.command_id,
+                outcomes=decode_outcomes(row.answer),
+                first_position=row.first_position,
+                count=row.count,
+                position=row.first_position + row.count - 1,
+                replayed=True,
+            )
+        )
+
+    def follow(self, twin: "Future[Answered]") -> None:
+        """Take over the answer of the same command, sent twice at once."""
+        if self.future.done():
+            return
+        error = twin.exception()
+        if error is not None:
+            self.future.set_exception(error)
+            return
+        answered = msgspec.structs.replace(twin.result(), replayed=True)
+        self.future.set_result(answered)
+
+
+def body_hash(commands: Sequence[Command], holder: str, on_error: OnError) -> bytes:
+    """SHA-256 of who asks for what, to tell a repeated command from another one."""
+    digest = hashlib.sha256(f"{holder}\n{on_error}\n".encode())
+    for command in commands:
+        digest.update(_ENCODER.encode(command) + b"\n")
+    return digest.digest()
+
+
+def encode_outcomes(outcomes: list[Outcome]) -> bytes:
+    """Outcomes as stored: a list of results; a refused one stands under `refused`."""
+    return _ENCODER.encode([{"refused": o} if isinstance(o, Refused) else o for o in outcomes])
+
+
+def decode_outcomes(answer: bytes) -> list[Outcome]:
+    """The stored outcomes."""
+    return [
+        msgspec.convert(o["refused"], Refused) if "refused" in o else o
+        for o in msgspec.json.decode(answer)
+    ]

@@ -1,0 +1,258 @@
+"""The writer: one queue per log and process, deciding in order, committing in groups.
+
+Callers put requests in; one thread decides them one after the other on warm
+states, gives the events their positions and writes a group in one transaction.
+A group that appends right after the head it was decided at has seen every event
+before it, so there are no conflicts to merge: when another process wrote first,
+the group is decided again, the second time under the write lock, so that each
+round makes progress. After an error of unknown outcome the command ids tell
+what was kept.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from msgspec import Struct, field
+
+from ledger.domain.errors import IdempotencyMismatch, Refusal, Unavailable
+from ledger.store.log import Batch, Exclusive, Head, HeadMoved, LogStore, number
+from ledger.store.requests import Answered, Draft, Request
+
+#: Commands that share a transaction at most.
+GROUP_MAX: Final = 2048
+#: How often a group is decided anew when other processes keep writing first.
+ROUNDS_MAX: Final = 20
+#: Seconds an outage may last before callers are told.
+PATIENCE_S: Final = 3.0
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Decider(Protocol):
+    """What decides: holds the warm states, knows the rules, writes nothing."""
+
+    def decide(self, request: Request, now: datetime) -> Draft:
+        """Decide all commands of a request on the states as they are, and move the states on."""
+
+    def forget(self, streams: Iterable[str]) -> None:
+        """Drop the states of these streams."""
+
+    def forget_all(self) -> None:
+        """Drop all states."""
+
+    def trim(self) -> None:
+        """Keep memory within bounds, between transactions."""
+
+
+class Group(Struct):
+    """Requests that share a transaction, and what was decided for each."""
+
+    requests: list[Request]
+    drafts: list[Draft] = field(default_factory=list)
+    #: Told after the commit: a refusal may rest on what a neighbour is about to write.
+    refused: list[tuple[Request, Refusal]] = field(default_factory=list)
+    #: The first of several requests with one command id.
+    firsts: dict[str, Request] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Events to be written so far."""
+        return sum(len(draft.events) for draft in self.written)
+
+    @property
+    def written(self) -> list[Draft]:
+        """The drafts that are to be written."""
+        return [draft for draft in self.drafts if not draft.request.dry_run]
+
+    def tell(self) -> None:
+        """Give each caller its own answer."""
+        for draft in self.drafts:
+            draft.request.future.set_result(draft.answered)
+        for request, refusal in self.refused:
+            request.future.set_exception(refusal)
+
+
+class Writer:
+    """Owns the write side of one log in this process. Thread-safe: `submit`, `close`."""
+
+    def __init__(self, store: LogStore, decider: Decider) -> None:
+        self._store = store
+        self._decider = decider
+        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._head: Head | None = None
+        self._contended = False
+        self._held_back: Request | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: Request) -> "Future[Answered]":
+        """Queue a request; its future gives the answer, or raises a LedgerError."""
+        with self._lock:
+            if self._closed:
+                raise Unavailable
+            request.future.set_running_or_notify_cancel()  # from here on it cannot be called off
+            self._queue.put(request)
+        return request.future
+
+    def close(self) -> None:
+        """Finish what was submitted, then stop."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    # the thread
+
+    def _run(self) -> None:
+        while (requests := self._next_group()) is not None:
+            try:
+                self._write(requests)
+            except BaseException as error:  # noqa: BLE001  a caller must never wait for ever
+                self._lose_track()
+                self._fail_singly(requests, error)
+
+    def _next_group(self) -> list[Request] | None:
+        """Wait for a request and take along what else is waiting; None when closed."""
+        first = self._held_back or self._queue.get()
+        self._held_back = None
+        if first is None:
+            return None
+        group, size = [first], len(first.commands)
+        while size < GROUP_MAX and not first.alone:
+            try:
+                request = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if request is None:  # closed: finish this group first
+                self._queue.put(None)
+                break
+            if request.alone:
+                self._held_back = request
+                break
+            group.append(request)
+            size += len(request.commands)
+        return group
+
+    def _fail_singly(self, requests: list[Request], error: BaseException) -> None:
+        """One request's surprise must not harm its neighbours: each is written alone."""
+        waiting = [request for request in requests if not request.future.done()]
+        if len(requests) == 1 or isinstance(error, Unavailable):
+            for request in waiting:
+                request.future.set_exception(error)
+            return
+        for request in waiting:
+            try:
+                self._write([request])
+            except BaseException as own:  # noqa: BLE001  as above
+                self._lose_track()
+                if not request.future.done():
+                    request.future.set_exception(own)
+
+    def _write(self, requests: list[Request]) -> None:
+        """Decide and write, again when another process wrote first or the line broke."""
+        deadline = time.monotonic() + PATIENCE_S
+        for attempt in range(ROUNDS_MAX):
+            group = Group(requests=[r for r in requests if not r.future.done()])
+            try:
+                self._attempt(group)
+            except HeadMoved:
+                self._contended = True
+                self._undo(group)
+            except Unavailable:
+                self._lose_track()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05 * (attempt + 1))
+            else:
+                group.tell()
+                self._decider.trim()
+                return
+        raise Unavailable
+
+    def _attempt(self, group: Group) -> None:
+        """Decide and append, under the write lock while other processes write too."""
+        if self._contended:
+            with self._store.exclusive() as session:
+                before = self._head
+                head = self._decide(group)
+                after = self._append(group, head, session)
+            self._contended = before is None or before.position != head.position
+        else:
+            after = self._append(group, self._decide(group), self._store)
+        self._head = after
+
+    def _decide(self, group: Group) -> Head:
+        """Bring the states up to the head and decide each request on them, in order."""
+        ids = [request.command_id for request in group.requests if not request.dry_run]
+        position, answered = self._store.glance(ids)
+        head = self._catch_up(position)
+        now = max(datetime.now(UTC), head.timestamp or EPOCH)
+        for request in group.requests:
+            if request.dry_run:
+                self._draft(group, request, now, head)
+            elif (row := answered.get(request.command_id)) is not None:
+                request.replay(row)
+            elif (first := group.firsts.setdefault(request.command_id, request)) is not request:
+                self._follow(request, first)
+            else:
+                self._draft(group, request, now, head)
+        return head
+
+    def _draft(self, group: Group, request: Request, now: datetime, head: Head) -> None:
+        """Decide one request; what refuses it is told to its own caller alone."""
+        try:
+            draft = self._decider.decide(request, now)
+        except Refusal as refusal:
+            group.refused.append((request, refusal))
+        else:
+            draft.place(head.position + group.count)
+            group.drafts.append(draft)
+
+    def _follow(self, request: Request, first: Request) -> None:
+        """The same command twice in one group: one effect, one answer."""
+        if first.body_hash != request.body_hash:
+            request.future.set_exception(IdempotencyMismatch("command_id"))
+        else:
+            first.future.add_done_callback(request.follow)
+
+    def _append(self, group: Group, head: Head, target: LogStore | Exclusive) -> Head:
+        """Write what was decided in one transaction; the head after it."""
+        drafts = group.written
+        events = [event for draft in drafts for event in draft.events]
+        if not events:
+            return head
+        rows, frontier = number(events, head)
+        commands = [draft.command_row for draft in drafts if draft.events]
+        notes = [note for draft in drafts for note in draft.notes]
+        erased = [digest for draft in drafts for digest in draft.erased]
+        target.append(Batch(rows, commands, notes, erased))
+        return Head(rows[-1].position, drafts[-1].now, tuple(frontier))
+
+    def _catch_up(self, position: int) -> Head:
+        """The head, at `position` or later; states that others changed since are dropped."""
+        known = self._head
+        if known is None or known.position > position:
+            self._decider.forget_all()
+            self._head = self._store.head()
+        elif known.position < position:
+            self._head = self._store.head()  # first: what comes after it is only forgotten more
+            self._decider.forget(self._store.streams_after(known.position))
+        assert self._head is not None
+        return self._head
+
+    def _undo(self, group: Group) -> None:
+        """Drop the states that hold what was not written."""
+        for draft in group.drafts:
+            self._decider.forget(str(event.originator_id) for event in draft.events)
+
+    def _lose_track(self) -> None:
+        """After an error of unknown outcome nothing is known of the log."""
+        self._head = None
+        self._decider.forget_all()

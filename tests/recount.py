@@ -1,0 +1,397 @@
+"""All figures again, straight from exported lines, by code that shares nothing with the product.
+
+Standard library only: it imports neither `ledger` nor `projections` nor `api`, so an error there
+cannot hide here. It walks the lines once, in log order, and says for every topic in its own words
+what the event changes; what must never go below zero is looked at after every event. What is wrong
+with the log is collected in `faults`: of an honest log there are none.
+
+    recount = Recount(lines)
+    assert recount.faults == []
+    assert recount.balance("V0001")["verified"] == 150
+
+Minutes, credit-minutes and fen are integers; days are ISO text, so that they sort as they stand.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+Keys = dict[str, Any]
+
+UTC_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
+#: What may stand below zero: corrections upward, and credit that an event says is in deficit.
+UNBOUNDED: Final = {"reversed", "credit"}
+
+
+class Fact(NamedTuple):
+    """So much more (or less) of a commodity in a state, on a day, by the event at a position."""
+
+    commodity: str
+    state: str
+    quantity: int
+    day: str
+    position: int
+    keys: Keys
+
+
+class Entry(NamedTuple):
+    """One entry as it stands: what is left of it, and what it earned."""
+
+    minutes: int
+    credit: int
+    state: str
+
+
+def tree_root(lines: Sequence[bytes]) -> bytes:
+    """MTH of RFC 6962 section 2.1, word for word: split at the largest power of two below n."""
+    if not lines:
+        return hashlib.sha256(b"").digest()
+    return _subtree([hashlib.sha256(b"\0" + line).digest() for line in lines])
+
+
+def _subtree(leaves: list[bytes]) -> bytes:
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    return hashlib.sha256(b"\1" + _subtree(leaves[:split]) + _subtree(leaves[split:])).digest()
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> Keys:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        msg = f"a key stands twice: {names}"
+        raise ValueError(msg)
+    return dict(pairs)
+
+
+def _no_float(text: str) -> int:
+    msg = f"not an integer: {text}"
+    raise ValueError(msg)
+
+
+def read_line(line: bytes) -> Keys:
+    """One line as JSON. Raises ValueError when a key stands twice, or a number is no integer."""
+    read: Keys = json.loads(
+        line, object_pairs_hook=_without_twins, parse_float=_no_float, parse_constant=_no_float
+    )
+    return read
+
+
+def is_canonical(line: bytes) -> bool:
+    """Whether writing the line again gives the very same bytes, and nothing in it is null."""
+    again = json.dumps(read_line(line), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return again.encode() == line and b":null" not in line
+
+
+class Recount:
+    """Everything that can be counted from the lines of one log, and what is wrong with them."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self.lines = list(lines)
+        self.facts: list[Fact] = []
+        self.faults: list[str] = []
+        self.entries: dict[str, Entry] = {}
+        #: Live grants of a policy by member, in the order of granting: (member, effective day).
+        self.grants: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+        self.policies: dict[str, Keys] = {}
+        #: Events of each command id, as the positions of its first and last.
+        self.commands: dict[str, tuple[int, int]] = {}
+        self.streams: Counter[str] = Counter()
+        self.origin = ""
+        self.position = 0
+        self._known_at: list[datetime] = []
+        self._held: Counter[tuple[str, ...]] = Counter()
+        self._lot_source: dict[tuple[str, str], tuple[str, str]] = {}
+        self._sent: dict[str, list[Keys]] = {}
+        self._claimed: set[str] = set()
+        self._deficit_said = False
+        for line in self.lines:
+            self._take(line)
+        self.root = tree_root(self.lines)
+        self._look_back()
+
+    # the walk
+
+    def _take(self, line: bytes) -> None:
+        self.position += 1
+        row = read_line(line)
+        if not is_canonical(line):
+            self._fault("not canonical")
+        if row["position"] != self.position:
+            self._fault(f"position {row['position']} stands at {self.position}")
+        stream, event = row["originator_id"], row["state"]
+        self.streams[stream] += 1
+        if row["originator_version"] != self.streams[stream]:
+            self._fault(f"{stream} has a gap at version {row['originator_version']}")
+        self._take_time(event)
+        self._take_command(event["command_id"])
+        kind, owner = stream.split("/", 1)
+        count = COUNTS.get(kind)
+        if count is None or not count(self, row["topic"], owner, event):
+            self._fault(f"{row['topic']} is not known in {stream}")
+
+    def _take_time(self, event: Keys) -> None:
+        text = event["timestamp"]
+        if not UTC_TIME.fullmatch(text) or text.endswith(".000000Z"):
+            self._fault(f"timestamp {text} is not as written")
+        moment = datetime.fromisoformat(text)
+        if self._known_at and moment < self._known_at[-1]:
+            self._fault("time runs backwards")
+        self._known_at.append(moment)
+
+    def _take_command(self, command_id: str) -> None:
+        first, last = self.commands.get(command_id, (self.position, self.position - 1))
+        if last != self.position - 1:
+            self._fault(f"command {command_id} had an effect before, at {first}")
+        elif first < self.position and self._known_at[-1] != self._known_at[-2]:
+            self._fault(f"command {command_id} is in two transactions")
+        self.commands[command_id] = (first, self.position)
+
+    def _fault(self, what: str) -> None:
+        self.faults.append(f"{self.position}: {what}")
+
+    def _must(self, *, be: bool, what: str) -> None:
+        if not be:
+            self._fault(what)
+
+    def _add(  # noqa: PLR0913 (a fact has that many sides)
+        self, commodity: str, state: str, owner: str, quantity: int, day: str, keys: Keys
+    ) -> None:
+        """Count a fact, and look whether what `owner` has in this state went below zero."""
+        place = (commodity, state, owner)
+        self._held[place] += quantity
+        if self._held[place] < 0 and state not in UNBOUNDED:
+            self._fault(f"{commodity} {state} of {owner} stands at {self._held[place]}")
+        self.facts.append(Fact(commodity, state, quantity, day, self.position, keys))
+
+    # one function for each type of stream; False: no such topic there
+
+    def _count_ledger(self, topic: str, owner: str, event: Keys) -> bool:
+        if topic == "LedgerOpened":
+            self._must(be=self.position == 1, what="opened after the first event")
+            self._must(be=owner == event["origin"], what="opened under another name")
+            self.origin = owner
+        return topic in {
+            "LedgerOpened", "LimitsSet", "RegionProfiled", "StarLevelsSet", "AccrualRuleSet",
+            "TextErased",
+        }  # fmt: skip
+
+    def _count_member(self, topic: str, owner: str, event: Keys) -> bool:
+        event = event | {"member": owner}
+        if topic.startswith("Hours"):
+            return self._count_hours(topic, owner, event)
+        if topic.startswith("Incentive"):
+            return self._count_incentive(topic, owner, event)
+        return self._count_person(topic, owner, event)
+
+    def _count_person(self, topic: str, owner: str, event: Keys) -> bool:
+        day = event["effective_on"]
+        if topic == "MemberRegistered":
+            self._add("HED", "registered", owner, 1, day, event)
+        elif topic == "MemberDeregistered":
+            self._add("HED", "registered", owner, -1, day, event)
+        elif topic == "MemberKindsChanged":
+            self._add("HED", "registered", owner, -1, day, event | {"kinds": event["kinds_before"]})
+            self._add("HED", "registered", owner, 1, day, event | {"kinds": event["kinds_after"]})
+        elif topic == "MemberMoved":
+            self._add("HED", "registered", owner, -1, day, event | {"region": event["region_before"]})
+            self._add("HED", "registered", owner, 1, day, event | {"region": event["region_after"]})
+        elif topic in {"CredentialRecorded", "CredentialWithdrawn"}:
+            self._count_credential(owner, event)
+        elif topic in {"MemberJoined", "MemberLeft"}:
+            belonging = f"{owner} in {event['organisation']} as {event['residency']}"
+            self._add("HED", "belongs", belonging, 1 if topic == "MemberJoined" else -1, day, event)
+        else:
+            return False
+        return True
+
+    def _count_credential(self, owner: str, event: Keys) -> None:
+        for when, quantity in (("before", -1), ("after", 1)):
+            level, tier = event.get(f"level_{when}"), event.get(f"tier_{when}")
+            if level is not None:
+                held = f"{owner} {event['credential']} {level} {tier}"
+                keys = event | {"level": level, "tier": tier}
+                self._add("HED", "certified", held, quantity, event["effective_on"], keys)
+
+    def _count_hours(self, topic: str, owner: str, event: Keys) -> bool:
+        self._must(be=event["entry"].rpartition("-")[0] == owner, what="entry of another member")
+        if topic == "HoursLogged":
+            self._must(be=event["entry"] not in self.entries, what="entry id taken")
+            self._minutes(event, pending=event["minutes"])
+        elif topic == "HoursVerified":
+            refused = event["declined"]
+            self._minutes(event, pending=-event["minutes"] - refused, verified=event["minutes"])
+            self._minutes(event, refused=refused)
+            self._credit(owner, event, event["credit"])
+        elif topic == "HoursRejected":
+            self._minutes(event, pending=-event["minutes"], refused=event["minutes"])
+        elif topic == "HoursCorrected":
+            more = event["after"] - event["before"]
+            self._minutes(event, verified=more, reversed=-more)
+            self._credit(owner, event, event["credit_after"] - event["credit_before"])
+        elif topic == "HoursVoided":
+            self._minutes(event, verified=-event["minutes"], reversed=event["minutes"])
+            self._credit(owner, event, -event["credit"])
+        else:
+            return False
+        self._follow_entry(topic, event)
+        return True
+
+    def _minutes(self, event: Keys, **change: int) -> None:
+        commodity = "TRN" if event["kind"] == "training" else "MIN"
+        for state, quantity in change.items():
+            self._add(commodity, state, event["entry"], quantity, event["service_on"], event)
+
+    def _follow_entry(self, topic: str, event: Keys) -> None:
+        """The life of an entry: pending, then verified or rejected; verified, then voided."""
+        was = self.entries.get(event["entry"], Entry(0, 0, "new"))
+        must_be = {"HoursLogged": "new", "HoursVerified": "pending", "HoursRejected": "pending"}
+        self._must(be=was.state == must_be.get(topic, "verified"), what=f"{topic} of {was.state}")
+        if topic == "HoursLogged":
+            now = Entry(event["minutes"], 0, "pending")
+        elif topic == "HoursVerified":
+            self._must(be=was.minutes == event["minutes"] + event["declined"], what="not all of it")
+            now = Entry(event["minutes"], event["credit"], "verified")
+        elif topic == "HoursRejected":
+            self._must(be=was.minutes == event["minutes"], what="not all of it")
+            now = Entry(0, 0, "rejected")
+        elif topic == "HoursCorrected":
+            known = (event["before"], event["credit_before"])
+            self._must(be=was[:2] == known, what=f"corrected from {known}, was {was[:2]}")
+            now = Entry(event["after"], event["credit_after"], "verified")
+        else:
+            known = (event["minutes"], event["credit"])
+            self._must(be=was[:2] == known, what=f"voided at {known}, was {was[:2]}")
+            now = Entry(0, 0, "voided")
+        if event["kind"] == "training":
+            self._must(be=now.credit == 0, what="training earns no credit")
+        self.entries[event["entry"]] = now
+
+    def _credit(self, owner: str, event: Keys, change: int, state: str = "earned") -> None:
+        """Credit of a member changes by what was earned more, or spent less."""
+        day = event["effective_on"]
+        self._add("CRD", state, owner, change if state == "earned" else -change, day, event)
+        self._add("CRD", "credit", owner, change, day, event)
+        left, said = self._held["CRD", "credit", owner], event.get("deficit")
+        if said is not None:
+            self._must(be=left == -said, what=f"deficit {said} said, credit is {left}")
+        elif change < 0:
+            self._must(be=left >= 0, what=f"credit of {owner} stands at {left}")
+
+    def _count_incentive(self, topic: str, owner: str, event: Keys) -> bool:
+        policy, grant, credit = event["policy"], event["grant"], event["credit"]
+        sign = {"IncentiveGranted": 1, "IncentiveRevoked": -1}.get(topic, 0)
+        self._credit(owner, event, -sign * credit, "spent")
+        self._add("CRD", "redeemed", policy, sign * credit, event["effective_on"], event)
+        self._add("GRN", "granted", grant, sign, event["effective_on"], event)
+        if sign == 1:
+            self._must(be=self._held["GRN", "granted", grant] == 1, what=f"{grant} granted twice")
+            self.grants[policy][grant] = (owner, event["effective_on"])
+        elif grant in self.grants[policy]:
+            del self.grants[policy][grant]
+        return sign != 0
+
+    def _count_policy(self, topic: str, owner: str, event: Keys) -> bool:
+        if topic in {"PolicyDefined", "PolicyAmended"}:
+            version = self.policies.get(owner, {"version": 0})["version"]
+            self._must(be=event["version"] == version + 1, what="a version is missing")
+            self.policies[owner] = event
+        elif topic == "PolicyQuotaTaken":
+            self._add("GRN", "taken", f"{owner} {event['grant']}", 1, event["effective_on"], event)
+            self._look_at_quota(owner, event["grant"])
+        elif topic == "PolicyQuotaFreed":
+            self._add("GRN", "taken", f"{owner} {event['grant']}", -1, event["effective_on"], event)
+        else:
+            return topic == "PolicyClosed"
+        return True
+
+    def _look_at_quota(self, policy: str, grant: str) -> None:
+        """No more live grants in the period of this one than the version in force allows."""
+        terms, live = self.policies[policy], self.grants[policy]
+        if grant not in live:
+            self._fault(f"quota taken for {grant}, which is not granted")
+            return
+        member, day = live[grant]
+        length = {"month": 7, "year": 4, "ever": 0}[terms["quota_period"]]
+        period = [who for who, when in live.values() if when[:length] == day[:length]]
+        if len(period) > terms.get("quota_total", len(period)):
+            self._fault(f"{policy}: {len(period)} granted, quota {terms['quota_total']}")
+        if period.count(member) > terms.get("quota_member", len(period)):
+            self._fault(f"{policy}: {period.count(member)} to {member}")
+
+    def _count_others(self, topic: str, owner: str, event: Keys) -> bool:
+        """Organisations, projects and keys move nothing."""
+        del owner, event
+        return topic in {
+            "OrganisationRegistered", "ProjectOpened", "ProjectClosed", "KeyIssued", "KeyRevoked"
+        }  # fmt: skip
+
+    def _count_activity(self, topic: str, owner: str, event: Keys) -> bool:
+        sign = {"ActivityHeld": 1, "ActivityWithdrawn": -1}.get(topic, 0)
+        self._add("ACT", "held", owner, sign, event["held_on"], event)
+        self._must(be=self._held["ACT", "held", owner] <= 1, what=f"{owner} held twice")
+        for state in ("registered", "attended", "served"):
+            self._add("PPL", state, owner, sign * event[state], event["held_on"], event)
+        return sign != 0
+
+    def _count_fund(self, topic: str, owner: str, event: Keys) -> bool:
+        if topic in {"FundOpened", "FundAmended", "FundClosed"}:
+            return True
+        change = MONEY.get(topic)
+        if change is None:
+            return False
+        for lot in event["lots"]:
+            self._must(be=lot["fen"] > 0, what="an empty lot")
+            keys = event | lot | {"fund": owner}
+            for state, sign in change.items():
+                self._fen(state, sign * lot["fen"], keys)
+        self._check_lots(topic, owner, event)
+        return True
+
+    def _fen(self, state: str, quantity: int, keys: Keys) -> None:
+        """Money is held receipt by receipt, where it is allocated target by target …"""
+        narrower = {"allocated": "target", "spent": "expense", "transit": "transfer"}.get(state)
+        owner = f"{keys['fund']} {keys['receipt']} {keys[narrower] if narrower else ''}"
+        self._add("FEN", state, owner.strip(), quantity, keys["effective_on"], keys)
+
+    def _check_lots(self, topic: str, owner: str, event: Keys) -> None:
+        """A lot says of its receipt what the receipt said; a transfer ends with what was sent."""
+        for lot in event["lots"]:
+            place, source = (owner, lot["receipt"]), (lot["source_kind"], lot["source_id"])
+            if topic in {"FundsReceived", "TransferReceived"}:
+                self._lot_source.setdefault(place, source)
+            self._must(be=self._lot_source.get(place) == source, what=f"no such receipt: {lot}")
+        if topic == "TransferSent":
+            self._must(be=event["transfer"] not in self._sent, what="transfer id taken")
+            self._sent[event["transfer"]] = event["lots"]
+        elif topic in {"TransferAccepted", "TransferDeclined"}:
+            whole = self._sent.get(event["transfer"]) == event["lots"]
+            self._must(be=whole, what=f"{topic} of other lots than were sent")
+        elif topic == "TransferReceived":
+            name = f"{event['from_origin']}/{event['transfer']}"
+            self._must(be=name not in self._claimed, what=f"{name} received twice")
+            self._claimed.add(name)
+
+    def _count_incoming(self, topic: str, owner: str, event: Keys) -> bool:
+        del event
+        self._must(be=owner in self._claimed, what=f"{owner} claimed without money")
+        return topic == "TransferClaimed"
+
+    def _look_back(self) -> None:
+        """At the end: quotas stand at the live grants, receipts at what came in."""
+        for policy, live in self.grants.items():
+            taken = sum(n for p, n in self._held.items() if p[1] == "taken" and p[2].startswith(policy + " "))
+            self._must(be=taken == len(live), what=f"{policy}: {taken} taken, {len(live)} granted")
+        places: Counter[tuple[str, str]] = Counter()
+        for fact in self.facts:
+            if fact.commodity == "FEN":
+                sign = -1 if fact.state in {"received", "transferred_in"} else 1
+                places[fact.keys["fund"], fact.keys["receipt"]] += sign * fact.quantity
+        for place, difference in places.items():
+            self._must(be=difference == 0, what=f"{place}: {difference} fen too many or too few")
