@@ -1,6 +1,6 @@
 """Activities: what a project held on a day, and the person-times it counted."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 from msgspec import Struct
@@ -63,15 +63,15 @@ def evolve(state: Activity | None, stream: str, event: Event) -> Activity:
     return state
 
 
-def find_activity(books: Books, id: str, caller: Caller, at: str = "activity") -> Activity:
+def find_activity(books: Books, activity: str, caller: Caller, at: str = "activity") -> Activity:
     """The activity, withdrawn or not. Raises ActivityNotFound, also when out of scope."""
-    state = books.get(f"activity/{id}")
+    state = books.get(f"activity/{activity}")
     if (
         not isinstance(state, Activity)
         or not caller.sees_region(state.region)
         or not caller.sees_organisation(state.organisation)
     ):
-        raise ActivityNotFound(at, activity=id)
+        raise ActivityNotFound(at, activity=activity)
     return state
 
 
@@ -115,7 +115,7 @@ def _check_day(command: HoldActivity, project: Project, books: Books, act: Act) 
     if not project.runs_on(command.held_on):
         raise ProjectClosed("held_on", day=day)
     days_max = books.rulebook.limits(project.region, act.today).backdating_days
-    if act.today - command.held_on > timedelta(days=days_max):
+    if (act.today - command.held_on).days > days_max:
         raise DateTooOld("held_on", day=day, days_max=days_max)
 
 

@@ -15,6 +15,7 @@ from ledger.domain.errors import (
     OrganisationNotFound,
 )
 from ledger.domain.events import Event, OrganisationRegistered
+from ledger.domain.rulebook import check_region
 from ledger.domain.values import OrgKind, is_clean_name
 
 
@@ -40,23 +41,22 @@ def evolve(state: Organisation | None, stream: str, event: Event) -> Organisatio
 
 
 def find_organisation(
-    books: Books, id: str, caller: Caller, at: str = "organisation"
+    books: Books, organisation: str, caller: Caller, at: str = "organisation"
 ) -> Organisation:
     """The organisation. Raises OrganisationNotFound, also when it is out of the caller's scope."""
-    state = books.get(f"organisation/{id}")
+    state = books.get(f"organisation/{organisation}")
     if (
         not isinstance(state, Organisation)
-        or not caller.sees_organisation(id)
+        or not caller.sees_organisation(organisation)
         or not caller.sees_region(state.region)
     ):
-        raise OrganisationNotFound(at, organisation=id)
+        raise OrganisationNotFound(at, organisation=organisation)
     return state
 
 
 def register_organisation(command: RegisterOrganisation, books: Books, act: Act) -> Decision:
     """Register it. Raises Forbidden, AlreadyExists, InvalidCommand (the name is not clean)."""
-    if not act.caller.sees_region(command.region):
-        raise Forbidden("region", region=command.region)
+    check_region(act.caller, command.region)
     if not act.caller.sees_organisation(command.organisation):
         raise Forbidden("organisation", organisation=command.organisation)
     if not is_clean_name(command.name):

@@ -19,6 +19,7 @@ from ledger.domain.errors import (
 from ledger.domain.events import Event, ProjectOpened
 from ledger.domain.events import ProjectClosed as ProjectClosedEvent
 from ledger.domain.organisation import find_organisation
+from ledger.domain.rulebook import check_region
 from ledger.domain.values import is_clean_name
 
 
@@ -57,22 +58,21 @@ def evolve(state: Project | None, stream: str, event: Event) -> Project:
     return state
 
 
-def find_project(books: Books, id: str, caller: Caller, at: str = "project") -> Project:
+def find_project(books: Books, project: str, caller: Caller, at: str = "project") -> Project:
     """The project. Raises ProjectNotFound, also when it is out of the caller's scope."""
-    state = books.get(f"project/{id}")
+    state = books.get(f"project/{project}")
     if (
         not isinstance(state, Project)
         or not caller.sees_region(state.region)
         or not caller.sees_organisation(state.organisation)
     ):
-        raise ProjectNotFound(at, project=id)
+        raise ProjectNotFound(at, project=project)
     return state
 
 
 def open_project(command: OpenProject, books: Books, act: Act) -> Decision:
     """Open it. Raises Forbidden, OrganisationNotFound, AlreadyExists, InvalidCommand (name)."""
-    if not act.caller.sees_region(command.region):
-        raise Forbidden("region", region=command.region)
+    check_region(act.caller, command.region)
     # Said of the caller's own list before anything is looked up, so it shows nothing.
     if not act.caller.sees_organisation(command.organisation):
         raise Forbidden("organisation", organisation=command.organisation)

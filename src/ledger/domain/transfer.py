@@ -1,0 +1,289 @@
+"""Transfers: money on its way from a fund to another region, in this log or another.
+
+A transfer stands in its sender's stream, to which its id leads, and ends there once. Who receives
+it says in `incoming/<origin>/<transfer>` into which fund, once. Amounts are fen. Ending a transfer
+is never refused because the sender is closed or out of its window.
+"""
+
+import re
+from typing import Any, Final
+
+from msgspec import Struct
+
+from ledger.domain.access import Caller
+from ledger.domain.commands import (
+    AcceptTransfer,
+    Command,
+    DeclineTransfer,
+    ReceiveTransfer,
+    SendTransfer,
+)
+from ledger.domain.decision import Act, Books, Decision, Rule
+from ledger.domain.errors import (
+    CorruptLog,
+    InvalidCommand,
+    PurposeViolation,
+    TransferNotFound,
+    TransferNotInTransit,
+)
+from ledger.domain.events import (
+    Event,
+    TransferAccepted,
+    TransferClaimed,
+    TransferDeclined,
+    TransferReceived,
+    TransferSent,
+)
+from ledger.domain.fund import Fund, check_open, find_fund, free_lots, is_seen
+from ledger.domain.lots import lot_of, merge
+from ledger.domain.organisation import Organisation
+from ledger.domain.terms import is_within, settled_terms
+from ledger.domain.values import Lot, Terms, contains, owner_of
+
+#: The most fen of one receipt a fund may hold, so that each lot stays within its bounds.
+RECEIPT_FEN_MAX: Final = 10**13
+#: A receipt's id: its fund's with a number, after the origin of its log if that is another one.
+RECEIPT: Final = re.compile(
+    r"([a-z0-9][a-z0-9.-]{0,62}(/[a-z0-9][a-z0-9._-]{0,30}){0,2}/)?"
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}-R[1-9][0-9]{0,8}"
+)
+
+
+class Claim(Struct, frozen=True):
+    """A transfer that was received, and the fund it went to."""
+
+    fund: str
+
+
+def evolve(state: Claim | None, stream: str, event: Event) -> Claim:
+    """The claim of an incoming transfer. Raises CorruptLog for a second one."""
+    if state is not None or not isinstance(event, TransferClaimed):
+        raise CorruptLog("topic", topic=type(event).__name__, stream=stream)
+    return Claim(event.fund)
+
+
+# Sending
+
+
+def send_transfer(command: SendTransfer, books: Books, act: Act) -> Decision:
+    """Send unallocated money to a region.
+
+    Raises FundNotFound, FundClosed, PurposeViolation, InsufficientFunds, InvalidCommand.
+    """
+    fund = find_fund(books, command.fund, act.caller)
+    origin = books.rulebook.origin
+    lots = free_lots(
+        fund,
+        command.fen,
+        command.receipts,
+        region=command.to_region,
+        on=act.effective_on,
+        at="to_region",
+    )
+    event = TransferSent(
+        transfer=f"{fund.id}-T{len(fund.transfers) + 1}",
+        from_origin=origin,
+        from_region=fund.region,
+        to_origin=command.to_origin or origin,
+        to_region=command.to_region,
+        organisation=fund.organisation,
+        region=fund.region,
+        lots=lots,
+        terms=_terms_sent(fund, lots, command.terms),
+        **act.stamp(),
+    )
+    return Decision(events=[(fund.stream, event)], answer={"transfer": event.transfer})
+
+
+def _terms_sent(fund: Fund, lots: tuple[Lot, ...], given: Terms | None) -> Terms | None:
+    """The terms that travel: money does not lose those it was received on.
+
+    Given ones lie within those of every receipt, else PurposeViolation. When none are given, the
+    receipts' own travel; when these differ there is no saying which, hence InvalidCommand.
+    """
+    bound = {fund.stock.receipts[lot.receipt].terms for lot in lots}
+    if given is not None:
+        terms = settled_terms(given)
+        if not all(is_within(terms, each) for own in bound for each in own):
+            raise PurposeViolation("terms")
+        return terms
+    own = bound.pop()
+    if bound or len(own) > 1:
+        raise InvalidCommand("terms", receipts=len(lots))
+    return own[0] if own else None
+
+
+# Ending
+
+
+def accept_transfer(command: AcceptTransfer, books: Books, act: Act) -> Decision:
+    """Accept into a fund, or note that the log it was sent to did.
+
+    Raises TransferNotFound, TransferNotInTransit, InvalidCommand (`fund` missing or out of
+    place), FundNotFound, FundClosed (of the receiving fund).
+    """
+    sender, sent = _find_in_transit(books, command.transfer, act.caller)
+    accepted = TransferAccepted(
+        **_carried(sent), organisation=sent.organisation, region=sent.region, **act.stamp()
+    )
+    if sent.to_origin != sent.from_origin:
+        if command.fund is not None:
+            raise InvalidCommand("fund", to_origin=sent.to_origin)
+        return Decision(events=[(sender.stream, accepted)], answer={"transfer": sent.transfer})
+    if command.fund is None:
+        raise InvalidCommand("fund", to_region=sent.to_region)
+    fund = find_fund(books, command.fund, act.caller)
+    if fund.id == sender.id or not contains(sent.to_region, fund.region):
+        raise TransferNotInTransit("fund", to_region=sent.to_region)
+    received = TransferReceived(
+        **_carried(sent), organisation=fund.organisation, region=fund.region, **act.stamp()
+    )
+    decision = _received(fund, received, "transfer", act)
+    decision.events.append((sender.stream, accepted))
+    return decision
+
+
+def decline_transfer(command: DeclineTransfer, books: Books, act: Act) -> Decision:
+    """Decline: the money is unallocated again. Raises TransferNotFound, TransferNotInTransit."""
+    sender, sent = _find_in_transit(books, command.transfer, act.caller)
+    event = TransferDeclined(
+        **_carried(sent),
+        organisation=sent.organisation,
+        region=sent.region,
+        reason_code=command.reason_code,
+        **act.stamp(),
+    )
+    return Decision(events=[(sender.stream, event)], answer={"transfer": sent.transfer})
+
+
+def _find_in_transit(books: Books, transfer: str, caller: Caller) -> tuple[Fund, TransferSent]:
+    """The sender and what it sent. Raises TransferNotFound, TransferNotInTransit."""
+    sender = books.get(f"fund/{owner_of(transfer)}")
+    transit = sender.transfers.get(transfer) if isinstance(sender, Fund) else None
+    if (
+        not isinstance(sender, Fund)
+        or transit is None
+        or not _may_end(books, caller, sender, transit.sent)
+    ):
+        raise TransferNotFound("transfer", transfer=transfer)
+    if transit.ended:
+        raise TransferNotInTransit("transfer", transfer=transfer)
+    return sender, transit.sent
+
+
+def _may_end(books: Books, caller: Caller, sender: Fund, sent: TransferSent) -> bool:
+    """Whether the caller is of the receiving side; of the sending one if that is another log's.
+
+    A caller bound to funds or organisations is of it with one of them in the region sent to, or
+    whoever has no regions to be bound to could end every transfer.
+    """
+    if sent.to_origin != sent.from_origin:
+        return is_seen(sender, caller)
+    if not caller.sees_region(sent.to_region):
+        return False
+    if caller.funds:
+        own = [books.get(f"fund/{name}") for name in caller.funds if name != sender.id]
+        return any(isinstance(fund, Fund) and contains(sent.to_region, fund.region) for fund in own)
+    places = [books.get(f"organisation/{name}") for name in caller.organisations]
+    return not places or any(
+        isinstance(place, Organisation)
+        and (contains(sent.to_region, place.region) or contains(place.region, sent.to_region))
+        for place in places
+    )
+
+
+def _carried(sent: TransferSent) -> dict[str, Any]:
+    """What all events of a transfer say of it."""
+    names = ("transfer", "from_origin", "from_region", "to_origin", "to_region", "lots", "terms")
+    return {name: getattr(sent, name) for name in names}
+
+
+# Receiving
+
+
+def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decision:
+    """Receive what another log sent, once.
+
+    Raises FundNotFound, FundClosed, InvalidCommand (own origin, lots that cannot be), and
+    TransferNotInTransit when it was received before, into whatever fund.
+    """
+    fund = find_fund(books, command.fund, act.caller)
+    origin = books.rulebook.origin
+    if command.from_origin == origin:
+        raise InvalidCommand("from_origin", origin=origin)
+    if books.get(_incoming(command.from_origin, command.transfer)) is not None:
+        raise TransferNotInTransit("transfer", transfer=command.transfer)
+    event = TransferReceived(
+        transfer=command.transfer,
+        from_origin=command.from_origin,
+        from_region=command.from_region,
+        to_origin=origin,
+        to_region=fund.region,
+        organisation=fund.organisation,
+        region=fund.region,
+        lots=_foreign_lots(command, origin),
+        terms=None if command.terms is None else settled_terms(command.terms),
+        **act.stamp(),
+    )
+    return _received(fund, event, "lots", act)
+
+
+def _foreign_lots(command: ReceiveTransfer, own_origin: str) -> tuple[Lot, ...]:
+    """Another log's lots under ids that are unique here. Raises InvalidCommand."""
+    sources = {(lot.receipt, lot.source_kind, lot.source_id) for lot in command.lots}
+    lots = merge(
+        lot_of(lot, _known_here(lot.receipt, command.from_origin, own_origin), lot.fen)
+        for lot in command.lots
+    )
+    # A receipt has one source.
+    if len(sources) > len({lot.receipt for lot in command.lots}):
+        raise InvalidCommand("lots")
+    # Ids stand in the log for ever, so no free text may pass as one.
+    if not all(RECEIPT.fullmatch(lot.receipt) for lot in lots):
+        raise InvalidCommand("lots")
+    return lots
+
+
+def _known_here(receipt: str, from_origin: str, own_origin: str) -> str:
+    """The id of another log's receipt in this one: with its origin, unless it comes home."""
+    if receipt.startswith(f"{own_origin}/"):
+        return receipt.removeprefix(f"{own_origin}/")
+    return receipt if "/" in receipt else f"{from_origin}/{receipt}"
+
+
+def _received(fund: Fund, event: TransferReceived, at: str, act: Act) -> Decision:
+    """The money is the fund's, the transfer claimed. Raises FundClosed, InvalidCommand."""
+    check_open(fund)
+    _check_arrival(fund, event.lots, at)
+    claimed = TransferClaimed(fund=fund.id, **act.stamp())
+    return Decision(
+        events=[
+            (fund.stream, event),
+            (_incoming(event.from_origin, event.transfer), claimed),
+        ],
+        answer={"transfer": event.transfer, "fund": fund.id},
+    )
+
+
+def _check_arrival(fund: Fund, lots: tuple[Lot, ...], at: str) -> None:
+    """Lots fit what the fund knows: a receipt's one source, no more of it than a lot can say."""
+    for lot in lots:
+        known = fund.stock.receipts.get(lot.receipt)
+        held = known.held if known else 0
+        if known and (known.source_kind, known.source_id) != (lot.source_kind, lot.source_id):
+            raise InvalidCommand(at, receipt=lot.receipt, source_id=known.source_id)
+        if held + lot.fen > RECEIPT_FEN_MAX:
+            raise InvalidCommand(at, receipt=lot.receipt, fen_max=RECEIPT_FEN_MAX)
+
+
+def _incoming(from_origin: str, transfer: str) -> str:
+    """The stream in which a transfer is claimed."""
+    return f"incoming/{from_origin}/{transfer}"
+
+
+RULES: Final[dict[type[Command], Rule]] = {
+    SendTransfer: send_transfer,
+    AcceptTransfer: accept_transfer,
+    DeclineTransfer: decline_transfer,
+    ReceiveTransfer: receive_transfer,
+}
