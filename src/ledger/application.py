@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import Any
 
 import uuid_utils
@@ -57,10 +58,11 @@ class Ledger(Application[str]):
         self._create = create
         super().__init__()
         self.store: LogStore = self.recorder  # type: ignore[assignment]
-        self._writer = Writer(self.store, Decider(self.store, self.mapper))  # type: ignore[arg-type]
+        self._writer = Writer(self.store, Decider(self.store))
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
         """The factory of the database named in the settings, never an in-memory one."""
+        del env  # the library's own variables choose nothing here
         return factory_for(self.settings, create=self._create)
 
     def construct_mapper(self) -> Mapper[str]:
@@ -166,7 +168,9 @@ class Ledger(Application[str]):
             raise Unauthenticated
         books = self.books()
         state = books.get(f"key/{key}")
-        if not isinstance(state, Key) or not state.is_valid(on=books.rulebook.today_now()):
+        if not isinstance(state, Key) or not state.is_valid(
+            on=books.rulebook.today(datetime.now(UTC))
+        ):
             raise Unauthenticated
         return state.caller(members=self.store.members_of_holder(state.holder))
 

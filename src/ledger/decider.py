@@ -1,6 +1,5 @@
 """From requests to drafts: the rules applied to warm states, one command after the other."""
 
-import hashlib
 from collections.abc import Iterable
 from datetime import date, datetime
 
@@ -8,7 +7,7 @@ from ledger.domain.commands import Command
 from ledger.domain.decision import Act, Decision
 from ledger.domain.errors import LedgerNotOpened, NoteNotFound, Refusal
 from ledger.domain.rules import decide, streams_of
-from ledger.log.codec import EventMapper, Recorded
+from ledger.log.codec import seal
 from ledger.states import States
 from ledger.store.log import LogStore
 from ledger.store.requests import Answered, Draft, Refused, Request
@@ -17,16 +16,16 @@ from ledger.store.requests import Answered, Draft, Refused, Request
 class Decider:
     """Decides requests on the states of one log. Used by the writer's thread alone."""
 
-    def __init__(self, store: LogStore, mapper: EventMapper) -> None:
+    def __init__(self, store: LogStore) -> None:
         self._store = store
-        self._mapper = mapper
         self._states = States(store)
 
     def decide(self, request: Request, now: datetime) -> Draft:
         """Decide all commands of a request. Raises the Refusal that undoes the whole of it."""
         if len(request.commands) > 1:
             self._states.load({s for command in request.commands for s in streams_of(command)})
-        draft = Draft(request=request, now=now, answered=Answered(request.command_id, []))
+        answered = Answered(command_id=request.command_id, outcomes=[])
+        draft = Draft(request=request, now=now, answered=answered)
         try:
             self._decide_all(request, draft)
         except Refusal:
@@ -38,9 +37,19 @@ class Decider:
 
     def _decide_all(self, request: Request, draft: Draft) -> None:
         """Decide one by one; where not all must succeed, note what is refused."""
+        today = self._today(draft.now)
         for index, command in enumerate(request.commands):
+            act = Act(
+                caller=request.caller,
+                command_id=request.command_id,
+                now=draft.now,
+                today=today,
+                effective_on=command.effective_on or today,
+                seed=request.seed,
+                line=index,
+            )
             try:
-                decision = self._decide_one(request, command, index, draft.now)
+                decision = self._decide_one(command, act)
             except Refusal as refusal:
                 if request.on_error == "atomic":
                     refusal.index = index
@@ -51,19 +60,8 @@ class Decider:
             else:
                 self._take(decision, draft)
 
-    def _decide_one(
-        self, request: Request, command: Command, index: int, now: datetime
-    ) -> Decision:
+    def _decide_one(self, command: Command, act: Act) -> Decision:
         """One command on the states as they are now."""
-        today = self._today(now)
-        act = Act(
-            caller=request.caller,
-            command_id=request.command_id,
-            now=now,
-            today=today,
-            effective_on=command.effective_on or today,
-            seed=request.seed if index == 0 else _line_seed(request.seed, index),
-        )
         decision = decide(command, self._states, act)
         if decision.erase is not None and self._store.read_note(decision.erase) is None:
             raise NoteNotFound("note", note=decision.erase)
@@ -82,7 +80,7 @@ class Decider:
         for stream, event in decision.events:
             # A dry run of one command shares its group with others: nothing may move.
             version = 0 if dry_single else self._states.apply(stream, event)
-            draft.events.append(self._mapper.to_stored_event(Recorded(stream, version, event)))
+            draft.events.append(seal(stream, version, event))
         draft.notes.extend(decision.notes)
         if decision.erase is not None:
             draft.erased.append(decision.erase)
@@ -103,8 +101,3 @@ class Decider:
     def trim(self) -> None:
         """Keep memory within bounds, between transactions."""
         self._states.trim()
-
-
-def _line_seed(seed: bytes, index: int) -> bytes:
-    """Each line of a batch salts its texts differently."""
-    return hashlib.sha256(seed + index.to_bytes(8, "big")).digest()

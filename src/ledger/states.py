@@ -5,10 +5,12 @@ the writer makes sure of that. Numbering is here too: a state knows its version.
 """
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
-from ledger.domain.decision import Event
+from msgspec import Struct
+
 from ledger.domain.errors import LedgerNotOpened
+from ledger.domain.events import Event
 from ledger.domain.rulebook import Rulebook
 from ledger.domain.rules import evolve
 from ledger.log.codec import decode
@@ -18,14 +20,17 @@ from ledger.store.log import LogStore
 EVENTS_KEPT_MAX: Final = 200_000
 
 
-class Known(NamedTuple):
+class Known(Struct):
     """A stream's state after its first `version` events."""
 
-    version: int
-    state: object | None
+    version: int = 0
+    state: object | None = None
 
-
-ABSENT: Final = Known(0, None)
+    def take(self, stream: str, event: Event) -> int:
+        """The version after one more event."""
+        self.state = evolve(self.state, stream, event)
+        self.version += 1
+        return self.version
 
 
 class States:
@@ -37,13 +42,16 @@ class States:
         self._events_kept = 0
         self._events_kept_max = events_kept_max
         self._ledger_stream: str | None = None
+        self._rulebook: Rulebook | None = None
 
     @property
     def rulebook(self) -> Rulebook:
         """State of the ledger stream. Raises LedgerNotOpened."""
-        state = self.get(self._find_ledger_stream())
-        assert isinstance(state, Rulebook)
-        return state
+        if self._rulebook is None:
+            state = self.get(self._find_ledger_stream())
+            assert isinstance(state, Rulebook)
+            self._rulebook = state
+        return self._rulebook
 
     def _find_ledger_stream(self) -> str:
         if self._ledger_stream is None:
@@ -65,11 +73,9 @@ class States:
 
     def load(self, streams: Iterable[str]) -> None:
         """Read the streams that are not known yet, all at once."""
-        wanted = {stream: ABSENT for stream in streams if stream not in self._known}
+        wanted = {stream: Known() for stream in streams if stream not in self._known}
         for row in self._store.select_streams(list(wanted)) if wanted else ():
-            stream, event = row.originator_id, decode(row.topic, row.state)
-            state = evolve(wanted[stream].state, stream, event)
-            wanted[stream] = Known(row.originator_version, state)
+            wanted[row.originator_id].take(row.originator_id, decode(row.topic, row.state))
         self._known.update(wanted)
         self._events_kept += sum(known.version for known in wanted.values())
 
@@ -79,21 +85,21 @@ class States:
         if known is None:
             self.load((stream,))
             known = self._known[stream]
-        version = known.version + 1
-        self._known[stream] = Known(version, evolve(known.state, stream, event))
         self._events_kept += 1
-        return version
+        return known.take(stream, event)
 
     def forget(self, streams: Iterable[str]) -> None:
         """Drop states that another writer changed, or that hold what was not written."""
         for stream in streams:
-            known = self._known.pop(stream, ABSENT)
-            self._events_kept -= known.version
+            if stream == self._ledger_stream:
+                self._rulebook = None
+            known = self._known.pop(stream, None)
+            self._events_kept -= known.version if known else 0
 
     def forget_all(self) -> None:
         """Drop everything; what is asked for next is read again."""
         self._known.clear()
-        self._events_kept, self._ledger_stream = 0, None
+        self._events_kept, self._ledger_stream, self._rulebook = 0, None, None
 
     def trim(self) -> None:
         """Keep within the bound, dropping what was loaded first (never within a transaction)."""

@@ -48,7 +48,7 @@ class Note(Struct, frozen=True):
     text: str
 
 
-class Act(Struct, frozen=True, kw_only=True):
+class Act(Struct, frozen=True, kw_only=True, gc=False):
     """One doing: who, when, with which command id."""
 
     caller: Caller
@@ -59,8 +59,10 @@ class Act(Struct, frozen=True, kw_only=True):
     today: date
     #: The day the act counts on.
     effective_on: date
-    #: Random bytes from which the salts of this act's notes are derived.
+    #: Random bytes of the request, from which salts and key ids are derived.
     seed: bytes = b""
+    #: Which command of the request this is, so that each salts its texts differently.
+    line: int = 0
 
     def stamp(self) -> Stamp:
         """The common fields of every event of this act."""
@@ -74,7 +76,7 @@ class Act(Struct, frozen=True, kw_only=True):
 
     def note(self, name: str, text: str) -> Note:
         """Salt and hash an erasable text of the command's field `name`."""
-        salt = hashlib.sha256(self.seed + name.encode()).digest()[:16]
+        salt = hashlib.sha256(b"%b/%d/%b" % (self.seed, self.line, name.encode())).digest()[:16]
         return Note(hashlib.sha256(salt + text.encode()).hexdigest(), salt, text)
 
 

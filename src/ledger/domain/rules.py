@@ -17,6 +17,7 @@ from ledger.domain import (
     policy,
     project,
     rulebook,
+    spending,
     transfer,
 )
 from ledger.domain.access import require_role
@@ -36,6 +37,7 @@ RULES: Final[dict[type[Command], Rule]] = {
     **activity.RULES,
     **policy.RULES,
     **fund.RULES,
+    **spending.RULES,
     **transfer.RULES,
     **key.RULES,
 }

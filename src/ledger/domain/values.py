@@ -56,8 +56,8 @@ Target = Annotated[
 
 #: Whole minutes of one entry; 0 where nothing is left of it.
 Minutes = Annotated[int, Meta(ge=0, le=1440, examples=[150])]
-#: Whole minutes, any sum that stays exact in canonical JSON (2^53, RFC 8785).
-MinutesSum = Annotated[int, Meta(ge=0, le=2**53)]
+#: Whole minutes, any sum that stays exact in canonical JSON (below 2^53, RFC 8785).
+MinutesSum = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 #: Integer 1/100 yuan, at most a hundred billion yuan at once.
 Fen = Annotated[int, Meta(ge=1, le=10**13, examples=[1_900_000_00])]
 FenOrNone = Annotated[int, Meta(ge=0, le=10**13)]
@@ -81,7 +81,9 @@ SourceKind = Literal[
 Role = Literal["recorder", "verifier", "granter", "treasurer", "funder", "auditor", "admin"]
 
 
-class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Value(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A structure inside a command or an event; absent fields are omitted."""
 
 
@@ -164,11 +166,11 @@ def months_before(day: date, months: int) -> date:
 
 
 def is_clean_name(text: str) -> bool:
-    """Whether a name is NFC, trimmed and free of control, format and private characters."""
+    """Whether a name is NFC, trimmed, on one line, free of control, format, private characters."""
     return (
         text == text.strip()
         and unicodedata.is_normalized("NFC", text)
-        and not any(unicodedata.category(c)[0] == "C" for c in text)
+        and not any(unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" for c in text)
     )
 
 

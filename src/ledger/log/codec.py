@@ -5,7 +5,7 @@ allow-list, so a topic in the database imports nothing, and what does not read
 back to the very same bytes is refused.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
@@ -27,6 +27,22 @@ class Recorded(Struct, frozen=True):
     originator_id: str
     originator_version: int
     event: Event
+
+
+class Sealed(NamedTuple):
+    """An event encoded for its stream, without a place in the log yet."""
+
+    originator_id: str
+    originator_version: int
+    topic: str
+    state: bytes
+
+
+def seal(stream: str, version: int, event: Event) -> Sealed:
+    """Encode an event. Raises CorruptLog: what would not decode is refused before it is stored."""
+    topic, state = type(event).__name__, encode(event)
+    decode(topic, state)  # constructors of structs check no types
+    return Sealed(stream, version, topic, state)
 
 
 def decode(topic: str, state: bytes) -> Event:

@@ -38,6 +38,9 @@ def extend(frontier: list[bytes], size: int, leaf: bytes) -> bytes:
 
     `frontier` (subtree roots of the tree of `size`, largest first) is changed in place.
     """
+    if not size & 1:  # every other leaf completes nothing
+        frontier.append(leaf)
+        return leaf
     hashes = [leaf]
     while size & 1:
         hashes.append(node_hash(frontier.pop(), hashes[-1]))

@@ -37,13 +37,13 @@ class Row(NamedTuple):
 class CommandRow(NamedTuple):
     """An answered command: written in the transaction of its events, never changed.
 
-    `count` events from `first_position`; none when `count` is 0 (then the head it was true at).
+    It wrote `events` events, from `first_position` on.
     """
 
     command_id: str
     body_hash: bytes
     first_position: int
-    count: int
+    events: int
     answer: bytes
 
 
@@ -139,13 +139,16 @@ class Exclusive(Protocol):
         """Write a batch; durable when the session is left without an error."""
 
 
-def number(stored: Iterable[StoredEvent], head: Head) -> tuple[list[Row], list[bytes]]:
+def number(
+    stored: Iterable[StoredEvent | codec.Sealed], head: Head
+) -> tuple[list[Row], list[bytes]]:
     """Give events their positions and hashes after `head`; the rows and the new frontier."""
     frontier, position, rows = list(head.frontier), head.position, []
     for event in stored:
         stream, version = str(event.originator_id), event.originator_version
-        leaf = merkle.leaf_hash(codec.line(position + 1, stream, version, event.topic, event.state))
+        topic, state = event.topic, event.state
+        leaf = merkle.leaf_hash(codec.line(position + 1, stream, version, topic, state))
         hashes = merkle.extend(frontier, position, leaf)
         position += 1
-        rows.append(Row(position, stream, version, event.topic, event.state, hashes))
+        rows.append(Row(position, stream, version, topic, state, hashes))
     return rows, frontier

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
-from eventsourcing.persistence import StoredEvent
 from msgspec import Struct, field
 
 from ledger.domain.access import Caller
 from ledger.domain.commands import Command
 from ledger.domain.decision import Note
 from ledger.domain.errors import Fact, IdempotencyMismatch, Refusal
+from ledger.log.codec import Sealed
 from ledger.store.log import CommandRow
 
 OnError = Literal["atomic", "stop", "continue"]
@@ -65,7 +65,7 @@ class Draft(Struct, kw_only=True):
     request: "Request"
     answered: Answered
     now: datetime
-    events: list[StoredEvent] = field(default_factory=list)
+    events: list[Sealed] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
 
@@ -120,8 +120,8 @@ class Request(Struct, kw_only=True, eq=False):
                 command_id=row.command_id,
                 outcomes=decode_outcomes(row.answer),
                 first_position=row.first_position,
-                count=row.count,
-                position=row.first_position + row.count - 1,
+                count=row.events,
+                position=row.first_position + row.events - 1,
                 replayed=True,
             )
         )

@@ -1,0 +1,1 @@
+"""Timings: what the ledger does in a second, beside its peers in the same run."""

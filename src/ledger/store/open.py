@@ -1,0 +1,38 @@
+"""From settings to a store: the one place that chooses the database."""
+
+from typing import TYPE_CHECKING, cast
+
+from eventsourcing.persistence import InfrastructureFactory, TrackingRecorder
+
+from ledger.store.log import LogStore
+from ledger.store.place import SqliteFile
+
+if TYPE_CHECKING:
+    from ledger.settings import Settings
+
+
+def factory_for(
+    settings: "Settings", *, create: bool = False
+) -> InfrastructureFactory[TrackingRecorder]:
+    """The library's factory of recorders for the database the settings name.
+
+    `create` makes schema and tables where they are missing. Raises InvalidSettings.
+    """
+    env = {"LEDGER_DATABASE_URL": settings.database_url, "CREATE_TABLE": "yes" if create else "no"}
+    if settings.log_schema is not None:
+        env["LEDGER_SCHEMA"] = settings.log_schema
+    if isinstance(settings.log, SqliteFile):
+        from ledger.store.sqlite import Factory as SqliteFactory  # noqa: PLC0415  one is enough
+
+        return cast("InfrastructureFactory[TrackingRecorder]", SqliteFactory(env))
+    from ledger.store.postgres import Factory as PostgresFactory  # noqa: PLC0415  one is enough
+
+    return cast("InfrastructureFactory[TrackingRecorder]", PostgresFactory(env))
+
+
+def open_store(settings: "Settings", *, create: bool = False) -> LogStore:
+    """The log of these settings, without the rest of the application.
+
+    Raises InvalidSettings where no ledger is (unless `create`), NotDurable, Unavailable.
+    """
+    return cast("LogStore", factory_for(settings, create=create).application_recorder())
