@@ -20,7 +20,7 @@ class MemoryStore:
         self.notes: dict[str, str] = {}
         self.keys: list[KeySecret] = []
         #: Called in turn, one an append: (store, batch, write) → decides what happens.
-        self.faults: list[Callable[["MemoryStore", Batch, Callable[[], None]], None]] = []
+        self.faults: list[Callable[[MemoryStore, Batch, Callable[[], None]], None]] = []
         self.appends = 0
 
     def head(self) -> Head:

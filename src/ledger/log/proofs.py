@@ -16,15 +16,15 @@ class BadProof(LedgerError):  # noqa: N818  named for what it is
 
 
 class Node(NamedTuple):
-    """The root of a perfect subtree: leaves [index << level, (index + 1) << level)."""
+    """The root of a perfect subtree: leaves [number << level, (number + 1) << level)."""
 
     level: int
-    index: int
+    number: int
 
     @property
     def row(self) -> int:
         """The position of the row that completes it, and stores it as hash number `level`."""
-        return (self.index + 1) << self.level
+        return (self.number + 1) << self.level
 
 
 #: Reads stored nodes; what the store's rows give.
