@@ -1,0 +1,1 @@
+"""The read side: the posting table, the read models and the tailer. Knows no HTTP."""

@@ -7,24 +7,32 @@ with the log is collected in `faults`: of an honest log there are none.
 
     recount = Recount(lines)
     assert recount.faults == []
-    assert recount.balance("V0001")["verified"] == 150
 
-Minutes, credit-minutes and fen are integers; days are ISO text, so that they sort as they stand.
+`figures.py` adds the facts up. Minutes, credit-minutes and fen are integers; days are ISO text, so
+that they sort as they stand.
 """
 
-import hashlib
-import json
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
 
-Keys = dict[str, Any]
+from tests.exported import Exported, Keys
 
-UTC_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 #: What may stand below zero: corrections upward, and credit that an event says is in deficit.
 UNBOUNDED: Final = {"reversed", "credit"}
+#: What each topic does with every one of its lots: more (1) or less (-1) in a state.
+MONEY: Final[dict[str, dict[str, int]]] = {
+    "FundsReceived": {"received": 1, "unallocated": 1},
+    "FundsReturned": {"unallocated": -1, "returned": 1},
+    "FundsAllocated": {"unallocated": -1, "allocated": 1},
+    "FundsReleased": {"allocated": -1, "unallocated": 1},
+    "FundsSpent": {"allocated": -1, "spent": 1},
+    "SpendReversed": {"spent": -1, "allocated": 1},
+    "TransferSent": {"unallocated": -1, "transit": 1},
+    "TransferDeclined": {"transit": -1, "unallocated": 1},
+    "TransferAccepted": {"transit": -1, "transferred_out": 1},
+    "TransferReceived": {"transferred_in": 1, "unallocated": 1},
+}
 
 
 class Fact(NamedTuple):
@@ -46,121 +54,39 @@ class Entry(NamedTuple):
     state: str
 
 
-def tree_root(lines: Sequence[bytes]) -> bytes:
-    """MTH of RFC 6962 section 2.1, word for word: split at the largest power of two below n."""
-    if not lines:
-        return hashlib.sha256(b"").digest()
-    return _subtree([hashlib.sha256(b"\0" + line).digest() for line in lines])
-
-
-def _subtree(leaves: list[bytes]) -> bytes:
-    if len(leaves) == 1:
-        return leaves[0]
-    split = 1
-    while split * 2 < len(leaves):
-        split *= 2
-    return hashlib.sha256(b"\1" + _subtree(leaves[:split]) + _subtree(leaves[split:])).digest()
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> Keys:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        msg = f"a key stands twice: {names}"
-        raise ValueError(msg)
-    return dict(pairs)
-
-
-def _no_float(text: str) -> int:
-    msg = f"not an integer: {text}"
-    raise ValueError(msg)
-
-
-def read_line(line: bytes) -> Keys:
-    """One line as JSON. Raises ValueError when a key stands twice, or a number is no integer."""
-    read: Keys = json.loads(
-        line, object_pairs_hook=_without_twins, parse_float=_no_float, parse_constant=_no_float
-    )
-    return read
-
-
-def is_canonical(line: bytes) -> bool:
-    """Whether writing the line again gives the very same bytes, and nothing in it is null."""
-    again = json.dumps(read_line(line), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return again.encode() == line and b":null" not in line
-
-
-class Recount:
+class Recount(Exported):
     """Everything that can be counted from the lines of one log, and what is wrong with them."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
-        self.lines = list(lines)
         self.facts: list[Fact] = []
-        self.faults: list[str] = []
         self.entries: dict[str, Entry] = {}
-        #: Live grants of a policy by member, in the order of granting: (member, effective day).
+        #: Live grants of each policy: (member, effective day); and the day of every grant.
         self.grants: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+        self._granted_on: dict[str, str] = {}
+        #: The version in force of each policy.
         self.policies: dict[str, Keys] = {}
-        #: Events of each command id, as the positions of its first and last.
-        self.commands: dict[str, tuple[int, int]] = {}
-        self.streams: Counter[str] = Counter()
-        self.origin = ""
-        self.position = 0
-        self._known_at: list[datetime] = []
-        self._held: Counter[tuple[str, ...]] = Counter()
+        #: Star levels and population, as they were set: (position, event).
+        self.star_levels: list[tuple[int, Keys]] = []
+        self.profiles: list[tuple[int, Keys]] = []
+        self._held: Counter[tuple[str, str, str]] = Counter()
         self._lot_source: dict[tuple[str, str], tuple[str, str]] = {}
         self._sent: dict[str, list[Keys]] = {}
         self._claimed: set[str] = set()
-        self._deficit_said = False
-        for line in self.lines:
-            self._take(line)
-        self.root = tree_root(self.lines)
-        self._look_back()
+        #: Grants whose money is not spent yet: fen, fund, expense.
+        self._owed: dict[str, tuple[int, str, str]] = {}
+        super().__init__(lines)
 
-    # the walk
-
-    def _take(self, line: bytes) -> None:
-        self.position += 1
-        row = read_line(line)
-        if not is_canonical(line):
-            self._fault("not canonical")
-        if row["position"] != self.position:
-            self._fault(f"position {row['position']} stands at {self.position}")
-        stream, event = row["originator_id"], row["state"]
-        self.streams[stream] += 1
-        if row["originator_version"] != self.streams[stream]:
-            self._fault(f"{stream} has a gap at version {row['originator_version']}")
-        self._take_time(event)
-        self._take_command(event["command_id"])
+    def count(self, topic: str, stream: str, event: Keys) -> bool:
+        """What the event changes; False when the topic is not known in this stream."""
         kind, owner = stream.split("/", 1)
-        count = COUNTS.get(kind)
-        if count is None or not count(self, row["topic"], owner, event):
-            self._fault(f"{row['topic']} is not known in {stream}")
+        counter = COUNTERS.get(kind)
+        return counter is not None and counter(self, topic, owner, event)
 
-    def _take_time(self, event: Keys) -> None:
-        text = event["timestamp"]
-        if not UTC_TIME.fullmatch(text) or text.endswith(".000000Z"):
-            self._fault(f"timestamp {text} is not as written")
-        moment = datetime.fromisoformat(text)
-        if self._known_at and moment < self._known_at[-1]:
-            self._fault("time runs backwards")
-        self._known_at.append(moment)
+    def held(self, commodity: str, state: str, owner: str) -> int:
+        """How much an owner has of a commodity in a state now."""
+        return self._held[commodity, state, owner]
 
-    def _take_command(self, command_id: str) -> None:
-        first, last = self.commands.get(command_id, (self.position, self.position - 1))
-        if last != self.position - 1:
-            self._fault(f"command {command_id} had an effect before, at {first}")
-        elif first < self.position and self._known_at[-1] != self._known_at[-2]:
-            self._fault(f"command {command_id} is in two transactions")
-        self.commands[command_id] = (first, self.position)
-
-    def _fault(self, what: str) -> None:
-        self.faults.append(f"{self.position}: {what}")
-
-    def _must(self, *, be: bool, what: str) -> None:
-        if not be:
-            self._fault(what)
-
-    def _add(  # noqa: PLR0913 (a fact has that many sides)
+    def _add(
         self, commodity: str, state: str, owner: str, quantity: int, day: str, keys: Keys
     ) -> None:
         """Count a fact, and look whether what `owner` has in this state went below zero."""
@@ -177,6 +103,10 @@ class Recount:
             self._must(be=self.position == 1, what="opened after the first event")
             self._must(be=owner == event["origin"], what="opened under another name")
             self.origin = owner
+        elif topic == "StarLevelsSet":
+            self.star_levels.append((self.position, event))
+        elif topic == "RegionProfiled":
+            self.profiles.append((self.position, event))
         return topic in {
             "LedgerOpened", "LimitsSet", "RegionProfiled", "StarLevelsSet", "AccrualRuleSet",
             "TextErased",
@@ -194,13 +124,16 @@ class Recount:
         day = event["effective_on"]
         if topic == "MemberRegistered":
             self._add("HED", "registered", owner, 1, day, event)
+            self._must(be=self.held("HED", "registered", owner) == 1, what="registered twice")
         elif topic == "MemberDeregistered":
             self._add("HED", "registered", owner, -1, day, event)
         elif topic == "MemberKindsChanged":
             self._add("HED", "registered", owner, -1, day, event | {"kinds": event["kinds_before"]})
             self._add("HED", "registered", owner, 1, day, event | {"kinds": event["kinds_after"]})
         elif topic == "MemberMoved":
-            self._add("HED", "registered", owner, -1, day, event | {"region": event["region_before"]})
+            self._add(
+                "HED", "registered", owner, -1, day, event | {"region": event["region_before"]}
+            )
             self._add("HED", "registered", owner, 1, day, event | {"region": event["region_after"]})
         elif topic in {"CredentialRecorded", "CredentialWithdrawn"}:
             self._count_credential(owner, event)
@@ -223,7 +156,7 @@ class Recount:
         self._must(be=event["entry"].rpartition("-")[0] == owner, what="entry of another member")
         if topic == "HoursLogged":
             self._must(be=event["entry"] not in self.entries, what="entry id taken")
-            self._minutes(event, pending=event["minutes"])
+            self._minutes(event, pending=event["minutes"], logged=event["minutes"])
         elif topic == "HoursVerified":
             refused = event["declined"]
             self._minutes(event, pending=-event["minutes"] - refused, verified=event["minutes"])
@@ -293,6 +226,9 @@ class Recount:
         if sign == 1:
             self._must(be=self._held["GRN", "granted", grant] == 1, what=f"{grant} granted twice")
             self.grants[policy][grant] = (owner, event["effective_on"])
+            self._granted_on[grant] = event["effective_on"]
+            if event["fen"]:
+                self._owed[grant] = (event["fen"], event["fund"], event["expense"])
         elif grant in self.grants[policy]:
             del self.grants[policy][grant]
         return sign != 0
@@ -302,28 +238,28 @@ class Recount:
             version = self.policies.get(owner, {"version": 0})["version"]
             self._must(be=event["version"] == version + 1, what="a version is missing")
             self.policies[owner] = event
-        elif topic == "PolicyQuotaTaken":
-            self._add("GRN", "taken", f"{owner} {event['grant']}", 1, event["effective_on"], event)
-            self._look_at_quota(owner, event["grant"])
-        elif topic == "PolicyQuotaFreed":
-            self._add("GRN", "taken", f"{owner} {event['grant']}", -1, event["effective_on"], event)
+        elif topic in {"PolicyQuotaTaken", "PolicyQuotaFreed"}:
+            sign = 1 if topic == "PolicyQuotaTaken" else -1
+            taken = f"{owner} {event['grant']}"
+            self._add("GRN", "taken", taken, sign, event["effective_on"], event)
+            self._look_at_quota(topic, owner, event)
         else:
             return topic == "PolicyClosed"
         return True
 
-    def _look_at_quota(self, policy: str, grant: str) -> None:
+    def _look_at_quota(self, topic: str, policy: str, event: Keys) -> None:
         """No more live grants in the period of this one than the version in force allows."""
-        terms, live = self.policies[policy], self.grants[policy]
-        if grant not in live:
-            self._fault(f"quota taken for {grant}, which is not granted")
-            return
-        member, day = live[grant]
+        terms, live, grant = self.policies[policy], self.grants[policy], event["grant"]
+        member, day = live.get(grant, ("", self._granted_on.get(grant, "never")))
+        self._must(be=bool(member) is (topic == "PolicyQuotaTaken"), what=f"{topic} of {grant}")
         length = {"month": 7, "year": 4, "ever": 0}[terms["quota_period"]]
         period = [who for who, when in live.values() if when[:length] == day[:length]]
-        if len(period) > terms.get("quota_total", len(period)):
-            self._fault(f"{policy}: {len(period)} granted, quota {terms['quota_total']}")
-        if period.count(member) > terms.get("quota_member", len(period)):
-            self._fault(f"{policy}: {period.count(member)} to {member}")
+        said = event["taken_after"]
+        self._must(be=len(period) == said, what=f"{policy}: {len(period)} taken, {said} said")
+        if topic == "PolicyQuotaTaken":
+            quota, own = terms.get("quota_total", 10**9), terms.get("quota_member", 10**9)
+            self._must(be=said <= quota, what=f"{policy}: {said} granted of {quota}")
+            self._must(be=period.count(member) <= own, what=f"{policy}: too many to {member}")
 
     def _count_others(self, topic: str, owner: str, event: Keys) -> bool:
         """Organisations, projects and keys move nothing."""
@@ -367,7 +303,10 @@ class Recount:
             if topic in {"FundsReceived", "TransferReceived"}:
                 self._lot_source.setdefault(place, source)
             self._must(be=self._lot_source.get(place) == source, what=f"no such receipt: {lot}")
-        if topic == "TransferSent":
+        if topic == "FundsSpent" and "grant" in event:
+            spent = (sum(lot["fen"] for lot in event["lots"]), owner, event["expense"])
+            self._must(be=self._owed.pop(event["grant"], None) == spent, what="not as granted")
+        elif topic == "TransferSent":
             self._must(be=event["transfer"] not in self._sent, what="transfer id taken")
             self._sent[event["transfer"]] = event["lots"]
         elif topic in {"TransferAccepted", "TransferDeclined"}:
@@ -384,9 +323,14 @@ class Recount:
         return topic == "TransferClaimed"
 
     def _look_back(self) -> None:
-        """At the end: quotas stand at the live grants, receipts at what came in."""
+        """At the end: every grant is paid, quotas stand at the live grants, receipts at nothing."""
+        self._must(be=not self._owed, what=f"not paid: {self._owed}")
         for policy, live in self.grants.items():
-            taken = sum(n for p, n in self._held.items() if p[1] == "taken" and p[2].startswith(policy + " "))
+            taken = sum(
+                n
+                for p, n in self._held.items()
+                if p[1] == "taken" and p[2].startswith(policy + " ")
+            )
             self._must(be=taken == len(live), what=f"{policy}: {taken} taken, {len(live)} granted")
         places: Counter[tuple[str, str]] = Counter()
         for fact in self.facts:
@@ -395,3 +339,16 @@ class Recount:
                 places[fact.keys["fund"], fact.keys["receipt"]] += sign * fact.quantity
         for place, difference in places.items():
             self._must(be=difference == 0, what=f"{place}: {difference} fen too many or too few")
+
+
+COUNTERS: Final[dict[str, Callable[[Recount, str, str, Keys], bool]]] = {
+    "ledger": Recount._count_ledger,
+    "member": Recount._count_member,
+    "organisation": Recount._count_others,
+    "project": Recount._count_others,
+    "activity": Recount._count_activity,
+    "policy": Recount._count_policy,
+    "fund": Recount._count_fund,
+    "incoming": Recount._count_incoming,
+    "key": Recount._count_others,
+}

@@ -67,8 +67,8 @@ class MemoryBooks:
     def __init__(self) -> None:
         self.states: dict[str, object] = {}
         self.origin: str | None = None
-        #: Streams looked at since the last `forget_looks`.
-        self.looked: set[str] = set()
+        #: Bytes of the states looked at so far, while that is watched.
+        self._looked: dict[str, bytes] | None = None
 
     @property
     def rulebook(self) -> "Rulebook":
@@ -79,8 +79,10 @@ class MemoryBooks:
 
     def get(self, stream: str) -> object | None:
         """State of a stream, None when it has no events."""
-        self.looked.add(stream)
-        return self.states.get(stream)
+        state = self.states.get(stream)
+        if self._looked is not None and stream not in self._looked:
+            self._looked[stream] = pickle.dumps(state)
+        return state
 
     def apply(self, stream: str, event: Event) -> None:
         """Fold one more event into its stream."""
@@ -92,12 +94,14 @@ class MemoryBooks:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Assert that the body changes no state it could see."""
-        before = {stream: pickle.dumps(state) for stream, state in self.states.items()}
-        self.looked.clear()
-        yield
-        for stream in self.looked & before.keys():
-            assert pickle.dumps(self.states[stream]) == before[stream], f"{stream} was changed"
+        """Assert that the body changes no state it looks at."""
+        looked = self._looked = {}
+        try:
+            yield
+        finally:
+            self._looked = None
+            for stream, before in looked.items():
+                assert pickle.dumps(self.states.get(stream)) == before, f"{stream} was changed"
 
 
 class Outcome:
@@ -128,14 +132,14 @@ class Outcome:
     def event(self, kind: type[E]) -> E:
         """The one event of this kind."""
         (found,) = [event for event in self.events if type(event) is kind]
-        return cast("E", found)
+        return found
 
     def then_events(self, *kinds: type[Event]) -> Self:
         """Events of exactly these kinds were decided, in this order."""
         assert [type(event).__name__ for event in self.events] == [kind.__name__ for kind in kinds]
         return self
 
-    def then_event(self, kind: type[Event], **expected: object) -> Self:
+    def then_event(self, kind: type[Event], /, **expected: object) -> Self:
         """Exactly one event of this kind was decided, and has these fields."""
         event = self.event(kind)
         assert {name: getattr(event, name) for name in expected} == expected
@@ -275,9 +279,32 @@ def log_hours(member: str = "V0001", minutes: int = 120, **changes: Any) -> c.Lo
     return c.LogHours(member=member, minutes=minutes, **wish | changes)
 
 
+def timed(start: str, end: str, **changes: Any) -> c.LogHours:
+    """Half an hour somewhere within a stretch of time."""
+    return log_hours(**{"minutes": 30, "start": start, "end": end, **changes})
+
+
+def from_sheet(ref: str = "2025-06/1", **changes: Any) -> c.LogHours:
+    """A row of a spreadsheet."""
+    return log_hours(source="sheet", source_ref=ref, **changes)
+
+
 def verify_hours(entry: str = "V0001-1", **changes: Any) -> c.VerifyHours:
     """Verify an entry in full."""
     return c.VerifyHours(entry=entry, **changes)
+
+
+def served(*minutes: int, member: str = "V0001") -> list[c.Command]:
+    """So many entries of a member, logged and verified."""
+    rows = [(str(n), each) for n, each in enumerate(minutes, 1)]
+    return [
+        command
+        for ref, each in rows
+        for command in (
+            from_sheet(ref, member=member, minutes=each),
+            c.VerifyHours(member=member, source="sheet", source_ref=ref),
+        )
+    ]
 
 
 def accrual(rule: str = "R1", **changes: Any) -> c.SetAccrualRule:
@@ -306,6 +333,11 @@ def policy_terms(policy: str = "Y1", **changes: Any) -> dict[str, Any]:
     return wish | changes
 
 
+def amend_policy(**changes: Any) -> c.AmendPolicy:
+    """The policy of `policy_terms`, changed."""
+    return c.AmendPolicy(**policy_terms(**changes))
+
+
 def define_policy(policy: str = "Y1", **changes: Any) -> c.DefinePolicy:
     """Offer the policy of `policy_terms`."""
     return c.DefinePolicy(**policy_terms(policy, **changes))
@@ -320,10 +352,14 @@ def county() -> Scenario:
 
 
 def county_at_work() -> Scenario:
-    """Also organisation O1 (and O2), its project P001, members V0001 and V0002, one accrual rule."""
+    """Also organisations O1 and O2, project P001 of O1, V0001 and V0002, one accrual rule."""
     return county().given(
-        c.RegisterOrganisation(organisation="O1", name="海盐县志愿者协会", org_kind="association", region=REGION),
-        c.RegisterOrganisation(organisation="O2", name="武原街道", org_kind="community", region=TOWN),
+        c.RegisterOrganisation(
+            organisation="O1", name="海盐县志愿者协会", org_kind="association", region=REGION
+        ),
+        c.RegisterOrganisation(
+            organisation="O2", name="武原街道", org_kind="community", region=TOWN
+        ),
         open_project(),
         register("V0001"),
         register("V0002", region=OTHER_TOWN),

@@ -14,12 +14,11 @@ from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
 from api.cli import shapes
-from api.cli.quantities import FEN_PER_YUAN, MINUTES_PER_HOUR
 from api.cli.words import WORDS
 from ledger.domain.commands import Command
 
-#: Word in a field's name → the word and factor of the unit people write.
-PEOPLES: Final = {"minutes": ("hours", MINUTES_PER_HOUR), "fen": ("yuan", FEN_PER_YUAN)}
+#: Word in a field's name → the word people use, and the unit it is counted in.
+PEOPLES: Final = {"minutes": ("hours", "h"), "fen": ("yuan", "yuan")}
 
 Path = tuple[str, ...]
 
@@ -45,11 +44,11 @@ def spelled(path: Path) -> str:
     return "-".join(path).replace("_", "-")
 
 
-def in_peoples_unit(name: str) -> tuple[str, str, int] | None:
-    """`day_minutes_max` → (`day_hours_max`, `hours`, 60); None where no unit is named."""
-    for word, (unit, factor) in PEOPLES.items():
+def in_peoples_unit(name: str) -> tuple[str, str] | None:
+    """`day_minutes_max` → (`day_hours_max`, `h`); None where no unit is named."""
+    for word, (theirs, unit) in PEOPLES.items():
         if word in name.split("_"):
-            return name.replace(word, unit), unit, factor
+            return name.replace(word, theirs), unit
     return None
 
 
@@ -58,14 +57,14 @@ def own_fields(kind: type[Command]) -> list[FieldInfo]:
     return [field for field in fields(kind) if field.name != "effective_on"]
 
 
-def parameters(kind: type[Command]) -> list[click.Parameter]:
+def parameters(kind: type[Command], *, positional: bool = True) -> list[click.Parameter]:
     """All arguments and options of a command, in the order of its fields."""
     first, *others = own_fields(kind)
-    params: list[click.Parameter] = [_argument(first)]
-    for field in others:
+    params: list[click.Parameter] = [_argument(first)] if positional else []
+    for field in others if positional else (first, *others):
         params += _options((field.name,), field, required=field.required)
     day = next(field for field in fields(kind) if field.name == "effective_on")
-    return params + list(_options(("effective_on",), day, required=False))
+    return [*params, *_options((day.name,), day, required=False)]
 
 
 def _argument(field: FieldInfo) -> click.Parameter:
@@ -76,44 +75,29 @@ def _argument(field: FieldInfo) -> click.Parameter:
     )  # fmt: skip
 
 
-def _options(path: Path, field: FieldInfo, *, required: bool) -> Iterator[click.Parameter]:
+def _options(path: Path, field: FieldInfo, *, required: bool) -> Iterator[FieldOption]:
     """The options of one field: one, two where it has a unit, or one each of its fields."""
-    type_ = shapes.plain(field.type)
+    type_, help_ = shapes.plain(field.type), _help(field) + ("  [required]" if required else "")
     if shapes.is_struct(type_):
-        yield from _nested(path, field, required=required)
+        yield from _nested(path, type_, required=required)
     elif type_ is bool:
-        yield FieldOption(path, spelled(path), is_flag=True, default=None, help=_help(field))
-    elif unit := in_peoples_unit(field.name):
-        yield from _measured(path, field, unit)
+        yield FieldOption(path, spelled(path), is_flag=True, default=None, help=help_)
+    elif theirs := in_peoples_unit(field.name):
+        other = spelled((*path[:-1], theirs[0]))
+        yield FieldOption(path, spelled(path), type=shapes.Shape(type_), help=help_)
+        scaled = shapes.Scaled(type_, theirs[1])
+        yield FieldOption(path, other, type=scaled, help=f"instead of --{spelled(path)}, exactly")
     else:
-        yield FieldOption(
-            path, spelled(path), type=shapes.shape_of(type_), required=required,
-            multiple=shapes.item_of(type_) is not None, help=_help(field),
-        )  # fmt: skip
+        several, shape = shapes.item_of(type_) is not None, shapes.shape_of(type_)
+        yield FieldOption(path, spelled(path), type=shape, multiple=several, help=help_)
 
 
-def _measured(
-    path: Path, field: FieldInfo, unit: tuple[str, str, int]
-) -> Iterator[click.Parameter]:
-    """A quantity in the ledger's unit, and the same in the unit of people."""
-    name, word, factor = unit
-    theirs = spelled((*path[:-1], name))
-    type_ = shapes.plain(field.type)
-    help_ = f"{_help(field)} (or --{theirs})"
-    yield FieldOption(path, spelled(path), type=shapes.Shape(type_), help=help_)
-    scaled = shapes.Scaled(type_, word, factor)
-    yield FieldOption(path, theirs, type=scaled, help=f"the same in {word}, exactly")
-
-
-def _nested(path: Path, field: FieldInfo, *, required: bool) -> Iterator[click.Parameter]:
-    """A structure: an option for each of its fields, or all as JSON."""
-    struct = shapes.plain(field.type)
-    yield FieldOption(path, spelled(path), type=shapes.Json(struct), help=f"{_help(field)}; or:")
+def _nested(path: Path, struct: type[Struct], *, required: bool) -> Iterator[FieldOption]:
+    """A structure: an option for each of its fields, or all of it as JSON."""
     for inner in fields(struct):
-        for param in _options((*path, inner.name), inner, required=False):
-            if required and inner.required and isinstance(param, FieldOption):
-                param.help = f"{param.help}  [required]"
-            yield param
+        yield from _options((*path, inner.name), inner, required=required and inner.required)
+    help_ = f"instead of --{spelled(path)}-…, all of it at once"
+    yield FieldOption(path, spelled(path), type=shapes.Json(struct), help=help_)
 
 
 def _help(field: FieldInfo) -> str:
@@ -139,23 +123,21 @@ def read(kind: type[Command], ctx: click.Context) -> Command:
     try:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
-        raise click.UsageError(str(error), ctx) from error
+        raise click.UsageError(f"{error}.", ctx) from error
 
 
 def _put(
     given: dict[str, Any], param: FieldArgument | FieldOption, value: Any, ctx: click.Context
 ) -> None:
     """Set the field at the parameter's path; each only once."""
-    for name in param.path[:-1]:
-        given = given.setdefault(name, {})
-        if not isinstance(given, dict):
-            raise click.UsageError(f"--{name} is given as JSON and in parts", ctx)
-    name = param.path[-1]
+    *outer, name = param.path
+    for part in outer:
+        given = given.setdefault(part, {})
     if name in given:
-        raise click.UsageError(f"--{spelled(param.path)} is given twice", ctx)
-    if param.multiple:
-        value = tuple(item for part in value for item in part)
-    given[name] = value
+        inner = isinstance(given[name], dict)
+        other = f"--{spelled(param.path)}" + ("-…" if inner else "")
+        raise click.UsageError(f"{param.opts[0]} and {other} exclude each other.", ctx)
+    given[name] = tuple(item for part in value for item in part) if param.multiple else value
 
 
 def _require(

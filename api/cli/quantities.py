@@ -13,17 +13,23 @@ FEN_PER_YUAN: Final = 100
 
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
 
-#: Unit written after a quantity → how many of the ledger's units it is.
-UNITS: Final = {"h": MINUTES_PER_HOUR, "min": 1, "yuan": FEN_PER_YUAN, "fen": 1}
+#: Unit written after a quantity → how many of the ledger's unit it is, and that one's name.
+UNITS: Final = {
+    "h": (MINUTES_PER_HOUR, "minutes"),
+    "min": (1, "minutes"),
+    "yuan": (FEN_PER_YUAN, "fen"),
+    "fen": (1, "fen"),
+}
 
 
-def parse_exact(text: str, factor: int) -> int:
-    """`text` × `factor` as a whole number. Raises ValueError when it is none, or not whole."""
+def parse_exact(text: str, unit: str) -> int:
+    """`2.5` of unit `h` → 150 (minutes). Raises ValueError when it is no number, or not whole."""
     if not _DECIMAL.fullmatch(text):
         raise ValueError(f"{text!r} is not a number such as 2 or 2.5")
+    factor, whole = UNITS[unit]
     product = Decimal(text) * factor
     if product != product.to_integral_value():
-        raise ValueError(f"{text} is {product.normalize():f} of the ledger's whole units")
+        raise ValueError(f"{text} {unit} is {product.normalize():f} {whole}, not a whole number")
     return int(product)
 
 
@@ -31,7 +37,7 @@ def parse_with_unit(text: str, units: tuple[str, ...]) -> int:
     """`100h` or `6000min` → 6000; `5yuan` or `500fen` → 500. Raises ValueError."""
     for unit in units:
         if text.endswith(unit):
-            return parse_exact(text.removesuffix(unit), UNITS[unit])
+            return parse_exact(text.removesuffix(unit), unit)
     raise ValueError(f"{text!r} lacks its unit: {' or '.join(units)}")
 
 

@@ -46,7 +46,7 @@ def metas(type_: Any) -> list[Meta]:
 
 @cache
 def _aliases() -> list[tuple[str, Any]]:
-    """The named value types, `MemberId`, `Code` …"""
+    """The named value types, such as `MemberId` and `Code`."""
     return [
         (name, alias)
         for module in (values, commands)
@@ -129,15 +129,15 @@ class Shape(click.ParamType[Any, str]):
 class Scaled(Shape):
     """A quantity in the unit of people: hours for minutes, yuan for fen; exact."""
 
-    def __init__(self, type_: Any, unit: str, factor: int) -> None:
+    def __init__(self, type_: Any, unit: str) -> None:
         super().__init__(type_)
-        self.name = unit.upper()
-        self.factor = factor
+        self.unit = unit
+        self.name = {"h": "HOURS"}.get(unit, unit.upper())
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The quantity in the ledger's unit. Fails when it is not a whole number of them."""
         try:
-            return msgspec.convert(quantities.parse_exact(value, self.factor), self.type)
+            return msgspec.convert(quantities.parse_exact(value, self.unit), self.type)
         except (ValueError, msgspec.ValidationError) as error:
             self.fail(str(error), param, ctx)
 
@@ -213,7 +213,10 @@ class _Piece(click.ParamType[Any, str]):
         if not equals or len(names) != len(self.keys):
             self.fail(f"{value!r} is not written as {self.name}", param, ctx)
         types = {field.name: field.type for field in fields(self.struct)}
-        given = {k: shape_of(types[k]).convert(n, param, ctx) for k, n in zip(self.keys, names)}
+        given = {
+            key: shape_of(types[key]).convert(name, param, ctx)
+            for key, name in zip(self.keys, names, strict=True)
+        }
         try:
             given[self.quantity] = quantities.parse_with_unit(amount, self.units)
             return msgspec.convert(given, self.struct)

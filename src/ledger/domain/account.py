@@ -94,7 +94,10 @@ def evolve(state: Member | None, stream: str, event: e.Event) -> Member:
     fold = FOLDS.get(type(event))
     if fold is None:
         raise CorruptLog("topic", topic=type(event).__name__, stream=stream)
-    fold(state, event)
+    try:
+        fold(state, event)
+    except (LookupError, ValueError) as error:
+        raise CorruptLog("state", topic=type(event).__name__, stream=stream) from error
     return state
 
 
@@ -215,9 +218,7 @@ def _granted(member: Member, event: e.IncentiveGranted) -> None:
 
 
 def _revoked(member: Member, event: e.IncentiveRevoked) -> None:
-    granted = member.find_grant(event.grant)
-    if granted is None:
-        raise CorruptLog("grant", grant=event.grant)
+    granted = member.grants[int(event.grant[len(member.id) + 2 :]) - 1]
     member.revoked[event.grant] = event.reason_code
     member.spent -= event.credit
     member.taken[event.policy].free(granted.effective_on)

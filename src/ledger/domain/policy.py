@@ -87,7 +87,10 @@ def evolve(state: Policy | None, stream: str, event: Event) -> Policy:
         state.taken.take(event.effective_on)
         state.granted_on[event.grant] = event.effective_on
     elif isinstance(event, PolicyQuotaFreed):
-        state.taken.free(state.granted_on.pop(event.grant))
+        granted_on = state.granted_on.pop(event.grant, None)
+        if granted_on is None:
+            raise CorruptLog("grant", grant=event.grant, stream=stream)
+        state.taken.free(granted_on)
     elif isinstance(event, PolicyAmended):
         state.versions.append(event)
     elif isinstance(event, PolicyClosedEvent):

@@ -80,7 +80,12 @@ def _to_conninfo(url: str, at: str) -> str:
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
 
     try:
-        return make_conninfo(**{name: str(v) for name, v in conninfo_to_dict(url).items()})
+        given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        for number in (*given.get("port", "0").split(","), given.get("connect_timeout", "0")):
+            int(number or "0")  # libpq looks at them only when it connects
+        return make_conninfo(**given)
+    except ValueError:
+        raise InvalidSettings(at, reason="a port or time is not a number") from None
     except ProgrammingError as error:
         unknown = re.search(r'invalid URI query parameter: "(\w+)"', str(error))
         reason = f"unknown parameter {unknown[1]}" if unknown else "not a URL libpq understands"

@@ -68,17 +68,14 @@ class PostgresLog(LogRecorder, stock.PostgresApplicationRecorder):
 
     def _is_created(self) -> bool:
         with self.reading() as inside:
-            ((found,),) = inside.execute(self.writes.is_created, self._events_table())
+            ((found,),) = inside.execute(self.writes.is_created, self.datastore.schema)
         return bool(found)
-
-    def _events_table(self) -> str:
-        return f'"{self.datastore.schema}".stored_events'
 
     def _create(self) -> None:
         """Make schema, tables and guards, once, however many processes ask for it."""
         with self.transaction() as inside:
             inside.execute(self.writes.creation_lock, self.datastore.schema)
-            ((found,),) = inside.execute(self.writes.is_created, self._events_table())
+            ((found,),) = inside.execute(self.writes.is_created, self.datastore.schema)
             if not found:
                 for statement in sql.create(self.datastore.schema):
                     inside.execute(statement)

@@ -6,6 +6,8 @@ at an idle one's socket before it lends it, which costs no round trip.
 """
 
 import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import eventsourcing.postgres as stock
@@ -18,10 +20,13 @@ from ledger.domain.errors import InvalidSettings, NotDurable
 from ledger.store.place import PostgresSchema
 from ledger.store.pool import Pool
 from ledger.store.postgres_schema import CONNECT
+from ledger.store.watch import Watch
 
 CONNECTIONS_MAX: Final = 16
 #: Seconds a request waits for one of them.
 CONNECTION_WAIT_S: Final = 5.0
+#: Seconds after which a server is taken for frozen: its own timeout of a statement, and some.
+FROZEN_AFTER_S: Final = 35.0
 
 #: Unless the URL says otherwise. Times of libpq in seconds, `tcp_user_timeout` in milliseconds:
 #: a network that went away is noticed while a caller still waits.
@@ -46,20 +51,37 @@ class Datastore(stock.PostgresDatastore):
         self.pool.close()
         given = {name: str(value) for name, value in conninfo_to_dict(place.conninfo).items()}
         conninfo = make_conninfo(**_DEFAULTS | given)
+        watch = self._watch = Watch(lambda: FROZEN_AFTER_S)
         pool = Pool(
-            lambda: connect(conninfo), is_usable, size=CONNECTIONS_MAX, wait_s=CONNECTION_WAIT_S
+            lambda: connect(conninfo, watch),
+            is_usable,
+            size=CONNECTIONS_MAX,
+            wait_s=CONNECTION_WAIT_S,
         )
         # The library's get_connection, which maps errors, needs `open` and `connection` only.
         self.pool = cast("Any", pool)
 
+    @contextmanager
+    def get_connection(self) -> Iterator[psycopg.Connection[DictRow]]:
+        """A connection, taken back from a server that stands still. Raises library errors."""
+        with super().get_connection() as connection, self._watch.over(connection.fileno()):
+            yield connection
 
-def connect(conninfo: str) -> psycopg.Connection[DictRow]:
+    def close(self) -> None:
+        """Close all connections."""
+        super().close()
+        if hasattr(self, "_watch"):
+            self._watch.close()
+
+
+def connect(conninfo: str, watch: Watch) -> psycopg.Connection[DictRow]:
     """Open a connection. Raises NotDurable, InvalidSettings, psycopg.OperationalError."""
     connection = psycopg.Connection[DictRow].connect(
         conninfo, autocommit=True, row_factory=dict_row
     )
     try:
-        found = connection.execute(CONNECT).fetchone()
+        with watch.over(connection.fileno()):
+            found = connection.execute(CONNECT).fetchone()
         assert found is not None
         _check_durable(found)
     except BaseException:
@@ -78,14 +100,12 @@ def _check_durable(found: DictRow) -> None:
 
 
 def is_usable(connection: psycopg.Connection[Any]) -> bool:
-    """Whether it is open, idle, and the server has not said goodbye meanwhile."""
+    """Whether it is open and idle, and the server has not said goodbye meanwhile.
+
+    We listen to nothing, so whatever waits on an idle socket is a reason to open another.
+    """
     if connection.closed or connection.info.transaction_status != TransactionStatus.IDLE:
         return False
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
-        try:
-            connection.pgconn.consume_input()
-        except psycopg.OperationalError:
-            return False
-    return connection.pgconn.status == psycopg.pq.ConnStatus.OK
+    return not poll.poll(0)

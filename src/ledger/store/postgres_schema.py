@@ -158,7 +158,9 @@ def writes(schema: str) -> Writes:
     columns = "(notification_id, originator_version, originator_id, topic, state, hashes)"
     return Writes(
         creation_lock=f"SELECT pg_advisory_xact_lock({LOCKS}, hashtext(%b))",
-        is_created="SELECT to_regclass(%b) IS NOT NULL",
+        # Not to_regclass: it may remember what was missing before the wait for the creation lock.
+        is_created="SELECT EXISTS (SELECT FROM pg_class JOIN pg_namespace AS n "
+        "ON n.oid = relnamespace WHERE nspname = %b AND relname = 'stored_events')",
         copy_events=f"COPY {events} {columns} FROM STDIN (FORMAT binary)",
         events=f"INSERT INTO {events} {columns} SELECT * FROM unnest("
         "%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::bytea[])",
@@ -171,7 +173,7 @@ def writes(schema: str) -> Writes:
         erase=f"DELETE FROM {schema}.notes WHERE digest = ANY(%b::bytea[])",
         owns_notes="SELECT pg_has_role(relowner, 'USAGE') FROM pg_class "
         f"WHERE oid = '{schema}.notes'::regclass",
-        rewrite_notes=f"VACUUM (FULL) {schema}.notes",
+        rewrite_notes=f"VACUUM (FULL, SKIP_LOCKED) {schema}.notes",
     )
 
 

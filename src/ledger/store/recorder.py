@@ -246,7 +246,7 @@ def read_head(statements: Statements, inside: Inside) -> Head:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The library's database errors as the ledger's. `is_clash` and the like tell them apart."""
+    """The library's database errors as the ledger's own."""
     try:
         yield
     except DatabaseError as error:

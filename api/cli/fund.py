@@ -1,0 +1,86 @@
+"""`hourledger fund`: where each fen of a fund is, and what it did."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from api.cli import display, explain, reading
+from api.cli.session import session
+from api.cli.shapes import Shape
+from ledger.domain.access import Caller
+from ledger.domain.errors import Forbidden, FundNotFound
+from ledger.domain.fund import find_fund
+from ledger.domain.values import Code
+
+if TYPE_CHECKING:
+    from projections.fund_usage import FundUsage, Money
+
+#: Where money can be; what was received is the sum of the rest.
+MONEY: Final = (
+    "received_fen", "unallocated_fen", "allocated_fen", "spent_fen", "in_transit_fen",
+    "transferred_fen", "returned_fen",
+)  # fmt: skip
+#: Hours of a project stand beside each fund that paid for it, so they are not to be added up.
+BESIDE: Final = ("verified_minutes", "fen_per_verified_hour")
+
+
+def run(*, fund: str, **asked: Any) -> None:
+    """Show a fund: its money, by source, receipt, target and category."""
+    from projections.fund_usage import fund_usage  # noqa: PLC0415 (not for --help)
+
+    caller = require_reader()
+    if caller.regions or caller.organisations or caller.funds:
+        find_fund(session().open().books(), fund, caller)
+    with reading.look(**asked) as look:
+        found = fund_usage(look.snapshot, fund)
+        if not _is_seen(found, caller):
+            raise FundNotFound("fund", fund=fund)
+
+        def show() -> None:
+            look.title(f"Fund {fund} ({found.name}) of {found.organisation}")
+            show_money(found)
+            show_parts(found)
+
+        look.tell(found, show, lambda: explain.moves_of(explain.rows_of(look, f"fund/{fund}")))
+
+
+def require_reader() -> Caller:
+    """Who asks for figures of money: an auditor or a funder. Raises Forbidden."""
+    caller = session().caller()
+    if not caller.roles & {"auditor", "funder", "admin"}:
+        raise Forbidden("key", needs="auditor")
+    return caller
+
+
+def _is_seen(found: "FundUsage", caller: Caller) -> bool:
+    """A funder sees the funds its key names, and those its sources paid into."""
+    if caller.roles & {"auditor", "admin"}:
+        return True
+    return found.fund in caller.funds or any(s.source_id in caller.sources for s in found.sources)
+
+
+def show_money(found: "Money") -> None:
+    """Where the money is; hours beside it."""
+    told = display.fields_of(found)
+    display.sheet({name: told[name] for name in (*MONEY, *BESIDE) if name in told})
+    if told.get("verified_minutes"):
+        click.echo("  (The hours of a project stand beside each fund that paid for it: no sums.)")
+
+
+def show_parts(found: "FundUsage") -> None:
+    """The same money by source, receipt, target and category."""
+    for title in ("sources", "receipts", "targets", "categories"):
+        rows = [display.fields_of(row) for row in getattr(found, title)]
+        if rows:
+            click.echo(f"\n{title.capitalize()}:")
+            told = [name for name in rows[0] if display.is_told(name, rows)]
+            # Names first, then figures.
+            display.table(sorted(told, key=lambda name: name.endswith(("fen", *BESIDE))), rows)
+
+
+command = reading.reading_command(
+    "fund",
+    [click.Argument(["fund"], type=Shape(Code), help="the fund's id")],
+    callback=run,
+    help="Show where each fen of a fund is, and the hours beside it.",
+)

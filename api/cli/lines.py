@@ -1,0 +1,92 @@
+"""The rows of a file of JSON lines: commands, or objects whose names are headers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Union
+
+import msgspec
+
+from api.cli import rejects
+from api.cli.headers import layout_of, read_mapping
+from api.cli.import_summary import Summary
+from api.cli.rejects import BROKEN_LINE, Spool
+from api.cli.rows import Options, RowReader, RowRefused, missing
+from api.cli.spreadsheets import Book
+from api.cli.tables import Row, notes_on
+from ledger.domain.commands import COMMANDS
+
+#: So many different shapes of objects are remembered, and told of.
+_SHAPES_MAX: Final = 256
+_ANY_COMMAND: Final[Any] = Union[tuple(COMMANDS.values())]  # noqa: UP007 (made of a list)
+
+
+class Lines:
+    """A file of JSON lines. Each object has a shape of its own, read as a header is."""
+
+    def __init__(self, book: Book, options: Options, summary: Summary) -> None:
+        self._book, self._options, self._summary = book, options, summary
+        self._meanings = read_mapping(options.mapping)
+        self._shapes: dict[tuple[str, ...], RowReader] = {}
+
+    def rows(self) -> Iterator[Row]:
+        """All lines with something in them."""
+        (table,) = self._book.tables
+        for record in table.records():
+            text = str(record.cells[0])
+            if text:
+                self._summary.rows += 1
+                yield self._row(record.row, text)
+            else:
+                self._summary.blank += 1
+
+    def original(self, row: Row) -> list[str]:
+        """The line itself."""
+        return [row.text]
+
+    def write_rejects(self, path: Path, spool: Spool) -> None:
+        """Write the refused lines as lines."""
+        rejects.write_lines(path, spool)
+
+    def _row(self, number: int, text: str) -> Row:
+        row = Row(0, number, (), text=text)
+        try:
+            line = rejects.read_object(text)
+            if "op" not in line:
+                return self._object(row, line)
+            row.command = msgspec.convert(line, _ANY_COMMAND)
+        except msgspec.ValidationError as error:
+            reason, _, place = f"{error}".partition(" - at `$")
+            row.refused = RowRefused(place.strip("`."), reason)
+        except RowRefused as refused:
+            row.refused = refused
+        except RecursionError:
+            row.refused = RowRefused("", "the line is nested too deep", BROKEN_LINE)
+        except ValueError as error:
+            row.refused = RowRefused("", f"{error}", BROKEN_LINE)
+        return row
+
+    def _object(self, row: Row, line: dict[str, Any]) -> Row:
+        """An object without `op` is a row of hours. Raises RowRefused."""
+        row.cells = list(line.values())
+        for name, cell in line.items():
+            if isinstance(cell, list | dict):
+                raise RowRefused(name, "the value is not a plain one")
+        shape = tuple(line)
+        reader = self._shapes.get(shape)
+        if reader is None:
+            reader = self._reader(shape)
+        return row.read(reader)
+
+    def _reader(self, shape: tuple[str, ...]) -> RowReader:
+        """How objects of a shape are read. Raises RowRefused when they cannot be."""
+        layout = layout_of(shape, self._meanings)
+        lacking = missing(layout, self._options)
+        if lacking:
+            raise RowRefused(lacking[0], f"there is no {', no '.join(lacking)}")
+        reader = RowReader(layout, self._options)
+        if len(self._shapes) < _SHAPES_MAX:
+            self._shapes[shape] = reader
+            self._summary.add_layout(layout, "")
+            new = notes_on(layout, self._options)
+            self._summary.notes += [note for note in new if note not in self._summary.notes]
+        return reader

@@ -1,0 +1,89 @@
+"""`hourledger`: the way in, what commands there are, and the exit code."""
+
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+import click
+
+from api.cli.program import Sections
+from api.cli.writing import ledger_command
+from ledger.domain.commands import COMMANDS
+
+#: The commands by what they are about, in the order of the help.
+SECTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "Begin": ("demo", "init", "key", "import"),
+    "Members": (
+        "register-member", "change-member-kinds", "move-member", "deregister-member",
+        "record-credential", "withdraw-credential", "join-organisation", "leave-organisation",
+    ),
+    "Organisations, projects, activities": (
+        "register-organisation", "open-project", "close-project", "hold-activity",
+        "withdraw-activity",
+    ),
+    "Hours": ("log-hours", "verify-hours", "reject-hours", "correct-hours", "void-hours"),
+    "Incentives": (
+        "define-policy", "amend-policy", "close-policy", "grant-incentive", "revoke-grant",
+    ),
+    "Funds": (
+        "open-fund", "amend-fund", "close-fund", "receive-funds", "allocate-funds",
+        "release-funds", "spend-funds", "reverse-spend", "return-funds", "send-transfer",
+        "accept-transfer", "decline-transfer", "receive-transfer",
+    ),
+    "Rules": (
+        "set-limits", "profile-region", "set-star-levels", "set-accrual-rule", "erase-text",
+    ),
+    "Figures": ("balance", "totals", "participation", "fund", "source", "trail"),
+    "The log": ("check", "export", "project", "rebuild"),
+}  # fmt: skip
+
+#: Commands that are not generated: name → module and attribute.
+WRITTEN: Final[dict[str, str]] = {
+    "demo": "api.cli.demo:command",
+    "init": "api.cli.init:command",
+    "key": "api.cli.key:group",
+    "import": "api.cli.import_file:command",
+    "balance": "api.cli.balance:command",
+    "totals": "api.cli.totals:command",
+    "participation": "api.cli.participation:command",
+    "fund": "api.cli.fund:command",
+    "source": "api.cli.source:command",
+    "trail": "api.cli.trail:command",
+    "check": "api.cli.check:command",
+    "export": "api.cli.export:command",
+    "project": "api.cli.project:command",
+    "rebuild": "api.cli.rebuild:command",
+}
+
+#: Commands of the ledger that have a command of their own here.
+ELSEWHERE: Final = {"open_ledger": "init", "issue_key": "key issue", "revoke_key": "key revoke"}
+
+
+@cache
+def find_command(name: str) -> click.Command | None:
+    """A command of the program, or None."""
+    if name in WRITTEN:
+        module, _, attribute = WRITTEN[name].partition(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+    op = name.replace("-", "_")
+    is_here = op in COMMANDS and op not in ELSEWHERE and "_" not in name
+    return ledger_command(COMMANDS[op]) if is_here else None
+
+
+program = Sections(
+    "hourledger",
+    SECTIONS,
+    find_command,
+    help="A ledger of service hours, incentives and the money behind them.",
+    epilog="Exit code: 0 done, 1 refused or found wrong, 2 not understood.",
+)
+
+
+def main() -> None:
+    """The program."""
+    program.main(prog_name="hourledger")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Figures from the read models: brought up to the log's head first, within the caller's scope."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from msgspec import Struct, to_builtins
+
+from api.cli import display
+from api.cli import explain as explaining
+from api.cli.program import Command
+from api.cli.progress import progress
+from api.cli.session import Session, session
+from ledger.domain.errors import Forbidden
+
+if TYPE_CHECKING:
+    from projections.session import Snapshot
+
+Moves = Iterator[dict[str, Any]]
+#: Events folded between two moves of the progress bar.
+STEP = 20_000
+
+
+def reading_command(name: str, params: list[click.Parameter], **attrs: Any) -> Command:
+    """A command that shows figures: with the options all of them have."""
+    explained: list[click.Parameter] = [
+        click.Option(["--explain"], is_flag=True, help="also list the events behind the figures"),
+        click.Option(
+            ["--explain-limit"], type=click.IntRange(min=1), default=100, show_default=True,
+            help="how many of them at most",
+        ),
+    ]  # fmt: skip
+    return page_command(name, [*params, *explained], **attrs)
+
+
+def page_command(name: str, params: list[click.Parameter], **attrs: Any) -> Command:
+    """A command that reads what the tailer keeps."""
+    caught_up = click.Option(
+        ["--catch-up/--no-catch-up"], default=True,
+        help="bring the figures up to the end of the log first, or read them as they stand",
+    )  # fmt: skip
+    return Command(name, params=[*params, caught_up], **attrs)
+
+
+class Look(NamedTuple):
+    """A look at the figures of one position, and how much of what is behind them to tell."""
+
+    now: Session
+    snapshot: "Snapshot"
+    explain: bool
+    explain_limit: int
+
+    def tell(
+        self, answer: "Struct | dict[str, Any]", show: Callable[[], None], behind: Callable[[], "Moves"]
+    ) -> None:
+        """Answer with figures, and with the first of the moves behind them if asked for."""
+        limit = self.explain_limit
+        moves = list(islice(behind(), limit + 1)) if self.explain else []
+        if self.now.json:
+            told = to_builtins(answer)
+            display.as_json(told | {"moves": moves[:limit]} if self.explain else told)
+            return
+        show()
+        if self.explain:
+            explaining.show(moves[:limit], more=len(moves) > limit)
+
+    def title(self, what: str) -> None:
+        """Say whose figures these are, and at which position they are true."""
+        click.echo(f"{what}, at position {self.snapshot.position:,}:")
+
+
+@contextmanager
+def look(*, catch_up: bool, explain: bool, explain_limit: int) -> Iterator[Look]:
+    """The read models, all at one position. Raises Unavailable, CorruptLog."""
+    now = session()
+    reads = now.open_reads()
+    if catch_up:
+        bring_up(now)
+    with reads.read() as snapshot:
+        yield Look(now, snapshot, explain, explain_limit)
+
+
+def bring_up(now: Session) -> int:
+    """Fold what the log has and the read models have not; the position reached."""
+    from projections.runner import catch_up  # noqa: PLC0415 (not for --help)
+
+    store, reads = now.open().store, now.open_reads()
+    head, position = store.head().position, reads.position
+    with progress("figures", head - position, unit="events", shown=now.on_terminal) as advance:
+        while position < head:
+            reached = catch_up(store, reads, until=min(position + STEP, head))
+            advance(reached - position)
+            position = reached
+    return position
+
+
+def check_region(filters: Mapping[str, str]) -> None:
+    """A key with regions asks for figures of these alone. Raises Forbidden."""
+    caller = session().require_role("auditor")
+    scoped = caller.organisations or caller.funds or caller.sources
+    if scoped or not caller.sees_region(filters.get("region", "")):
+        raise Forbidden("region", region=filters.get("region"))
+
+
+def pairs_of(option: str, said: tuple[str, ...]) -> dict[str, str]:
+    """`("project=P1", …)` as a mapping. Raises click.UsageError."""
+    found: dict[str, str] = {}
+    for each in said:
+        name, equals, value = each.partition("=")
+        if not equals or name in found:
+            raise click.UsageError(f"{option} {each} is not written, once, as name=value.")
+        found[name] = value
+    return found
+
+
+def groups_of(by: tuple[str, ...]) -> list[str]:
+    """`("region:6,month",)` as a list of groupings."""
+    return [name for each in by for name in each.split(",")]
+
+
+def slice_options(groupings: str) -> list[click.Parameter]:
+    """The options that say what figures are grouped by and limited to."""
+    return [
+        click.Option(
+            ["--by"], multiple=True, metavar="GROUPING,…", help=f"group by any of {groupings}"
+        ),
+        click.Option(
+            ["--where"], multiple=True, metavar="NAME=VALUE",
+            help="only what agrees; also from_month and to_month; may be given several times",
+        ),
+    ]  # fmt: skip
+
+
+def spoken(filters: Mapping[str, str]) -> str:
+    """The filters as a title says them."""
+    told = ", ".join(f"{name} {value}" for name, value in filters.items())
+    return f" ({told})" if told else ""

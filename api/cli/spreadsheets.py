@@ -1,0 +1,240 @@
+"""Files of offices as records: CSV, workbooks and JSON lines, told apart by their content.
+
+A file is looked through once before anything is done with it, so that one that
+cannot be read to its end is refused whole. Text is streamed twice and never
+held; a workbook is held one sheet at a time.
+"""
+
+import csv
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, TextIO
+
+import python_calamine
+from msgspec import Struct, field
+
+from api.cli.cells import Cell
+from ledger.domain.errors import Refusal
+
+#: A header is looked for in so many rows.
+HEAD_ROWS: Final = 20
+#: Characters of one line of text at most, and lines of one CSV record (an open quote has no end).
+LINE_MAX: Final = 1 << 20
+RECORD_LINES_MAX: Final = 100
+_WORKBOOK_MAGIC: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_DELIMITERS: Final = ",\t;"
+#: Days from 1900-01-01 (Excel's day 1) to the zero of workbooks that count from 1904.
+SHIFT_1904: Final = 1462
+
+
+class UnreadableFile(Refusal):
+    """The file is not a table that can be read to its end; nothing of it was recorded."""
+
+
+class SheetNotFound(Refusal):
+    """The workbook has no sheet of this name."""
+
+
+class Record(NamedTuple):
+    """One row of a file. `row`: its number as a spreadsheet shows it, from 1."""
+
+    row: int
+    cells: Sequence[Cell]
+
+
+class Table(Struct, frozen=True):
+    """One sheet, or the whole of a text file; `rows` counts blank ones too."""
+
+    name: str
+    rows: int
+    head: list[Record]
+    records: Callable[[], Iterator[Record]]
+    #: Days to be added to bare numbers in place of days.
+    shift: int = 0
+
+
+class Book(Struct, frozen=True):
+    """A file that was looked through. In `lines` each record is one cell: the line."""
+
+    path: Path
+    form: Literal["cells", "lines"]
+    tables: list[Table]
+    #: How the text is encoded, empty for a workbook.
+    encoding: str = ""
+    #: Sheets that are hidden and were not asked for, with their number of rows.
+    hidden: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables, blank ones too."""
+        return sum(table.rows for table in self.tables)
+
+
+def open_book(path: Path, sheet: str | None = None) -> Book:
+    """Look a file through. Raises UnreadableFile, SheetNotFound."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        raise UnreadableFile("file", reason=error.strerror or str(error)) from error
+    if start.startswith(_WORKBOOK_MAGIC):
+        return _open_workbook(path, sheet)
+    if sheet is not None:
+        raise SheetNotFound("sheet", sheet=sheet)
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
+        reason = "a web page or XML under another name; open it and save it as .xlsx or CSV"
+        raise UnreadableFile("file", reason=reason)
+    return _open_text(path, start)
+
+
+# text
+
+
+def _open_text(path: Path, start: bytes) -> Book:
+    """Look through in the first encoding that fits to the end."""
+    for encoding in _encodings(start):
+        try:
+            return _survey(path, encoding)
+        except UnicodeDecodeError:
+            continue
+    tried = ", ".join(_encodings(start))
+    raise UnreadableFile("file", reason=f"the text is not in {tried}")
+
+
+def _encodings(start: bytes) -> tuple[str, ...]:
+    """What a text may be encoded in; a byte order mark leaves no choice."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ("utf-16",)
+    if start.startswith(b"\xef\xbb\xbf"):
+        return ("utf-8-sig",)
+    return ("utf-8", "gb18030")
+
+
+def _survey(path: Path, encoding: str) -> Book:
+    """Read all of a text once. Raises UnicodeDecodeError, UnreadableFile."""
+    with path.open(encoding=encoding, newline="") as file:
+        sample = file.read(1 << 16)
+    if sample.lstrip().startswith("{"):
+        read, form = partial(_read_lines, path, encoding), "lines"
+    else:
+        read, form = partial(_read_csv, path, encoding, _delimiter(sample)), "cells"
+    records = read()
+    head = list(islice(records, HEAD_ROWS))
+    rows = len(head) + sum(1 for _ in records)
+    table = Table(name="", rows=rows, head=head, records=read)
+    return Book(path, "lines" if form == "lines" else "cells", [table], encoding=encoding)
+
+
+def _delimiter(sample: str) -> str:
+    """What separates cells: whatever of comma, tab and semicolon the first rows have most of."""
+    rows = "\n".join(sample.splitlines()[:HEAD_ROWS])
+    return max(_DELIMITERS, key=rows.count)
+
+
+def _bounded(file: TextIO) -> Iterator[str]:
+    """The lines of a text, none of them endless. Raises UnreadableFile."""
+    number = 0
+    while line := file.readline(LINE_MAX):
+        number += 1
+        if len(line) == LINE_MAX:
+            raise UnreadableFile("file", line=number, reason="the line is endless")
+        yield line
+
+
+def _read_lines(path: Path, encoding: str) -> Iterator[Record]:
+    with path.open(encoding=encoding, newline="") as file:
+        for row, line in enumerate(_bounded(file), 1):
+            yield Record(row, (line.strip(),))
+
+
+def _read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
+    """Rows of a CSV file. Strict: a quote left open would swallow the rows after it."""
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(_bounded(file), delimiter=delimiter, strict=True)
+        row = line = 0
+        try:
+            for cells in reader:
+                row += 1
+                if reader.line_num - line > RECORD_LINES_MAX:
+                    raise UnreadableFile("file", row=row, reason="a quotation mark is not closed")
+                line = reader.line_num
+                yield Record(row, cells)
+        except csv.Error as error:
+            raise UnreadableFile("file", row=row + 1, reason=str(error)) from error
+
+
+# workbooks
+
+
+@contextmanager
+def _calamine_errors() -> Iterator[None]:
+    """What the reader of workbooks raises, as an UnreadableFile."""
+    try:
+        yield
+    except python_calamine.PasswordError as error:
+        raise UnreadableFile("file", reason="the workbook has a password") from error
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
+        raise UnreadableFile("file", reason=str(error)) from error
+
+
+def _open_workbook(path: Path, sheet: str | None) -> Book:
+    """Look through all sheets that show, or the one asked for."""
+    with _calamine_errors():
+        workbook = python_calamine.CalamineWorkbook.from_path(path)
+    sheets = [
+        (meta.name, meta.visible == python_calamine.SheetVisibleEnum.Visible)
+        for meta in workbook.sheets_metadata
+        if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
+    ]
+    if sheet is not None and sheet not in dict(sheets):
+        raise SheetNotFound("sheet", sheet=sheet, sheets=", ".join(dict(sheets)))
+    tables, hidden, shift = [], {}, SHIFT_1904 if _counts_from_1904(path) else 0
+    for name, visible in sheets:
+        if sheet is None and not visible:
+            hidden[name] = _height(_sheet(workbook, name))
+        elif sheet in (None, name):
+            tables.append(_table(workbook, name, shift))
+    return Book(path, "cells", tables, hidden=hidden)
+
+
+def _sheet(workbook: Any, name: str) -> Any:
+    with _calamine_errors():
+        return workbook.get_sheet_by_name(name)
+
+
+def _table(workbook: Any, name: str, shift: int) -> Table:
+    """A sheet as a table; it is parsed again when its records are read, not held meanwhile."""
+    read = partial(_read_sheet, workbook, name)
+    sheet = _sheet(workbook, name)
+    head = [Record(row, cells) for row, cells in enumerate(islice(_rows(sheet), HEAD_ROWS), 1)]
+    return Table(name=name, rows=_height(sheet), head=head, records=read, shift=shift)
+
+
+def _height(sheet: Any) -> int:
+    """Rows down to the last that is not blank, counted from the sheet's first."""
+    return sheet.end[0] + 1 if sheet.end else 0
+
+
+def _rows(sheet: Any) -> Iterator[list[Cell]]:
+    """Rows from the sheet's first on; blank cells are None."""
+    for cells in sheet.iter_rows():
+        yield [None if cell == "" else cell for cell in cells]
+
+
+def _read_sheet(workbook: Any, name: str) -> Iterator[Record]:
+    for row, cells in enumerate(_rows(_sheet(workbook, name)), 1):
+        yield Record(row, cells)
+
+
+def _counts_from_1904(path: Path) -> bool:
+    """Whether bare day numbers of this workbook count from 1904 (old spreadsheets on a Mac)."""
+    try:
+        with zipfile.ZipFile(path) as parts, parts.open("xl/workbook.xml") as part:
+            text = part.read(1 << 20)
+    except (zipfile.BadZipFile, KeyError):
+        return False
+    return b'date1904="1"' in text or b'date1904="true"' in text

@@ -1,0 +1,172 @@
+"""The rows a file has to offer: each a command, or a refusal, with its cells as they stand."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from api.cli import rejects
+from api.cli.cells import Cell, shown
+from api.cli.headers import (
+    DURATIONS,
+    HeaderNotFound,
+    Layout,
+    find_header,
+    read_mapping,
+)
+from api.cli.import_summary import Summary
+from api.cli.rejects import Spool
+from api.cli.rows import Options, RowReader, RowRefused, is_blank, missing
+from api.cli.spreadsheets import Book, Table
+from ledger.domain.commands import Command
+from ledger.domain.errors import InvalidCommand
+
+
+class Row(Struct):
+    """A row with something in it: the command it asks for, or why it is none."""
+
+    #: Which of the book's tables it stands in.
+    table: int
+    number: int
+    cells: Sequence[Cell]
+    #: The line it was, in a file of lines.
+    text: str = ""
+    reader: RowReader | None = None
+    command: Command | None = None
+    refused: RowRefused | None = None
+
+    def place(self, field: str) -> str:
+        """The header of the cell that gave a field."""
+        return self.reader.place(field, self.cells) if self.reader else field
+
+    def read(self, reader: RowReader) -> "Row":
+        """The row with its command, or with its refusal."""
+        self.reader = reader
+        try:
+            self.command = reader.read(self.cells)
+        except RowRefused as refused:
+            self.refused = refused
+        return self
+
+
+class Tables:
+    """A file of tables, each under a header of its own.
+
+    Raises HeaderNotFound when no table has one with all that is needed, AmbiguousHeader, and
+    InvalidCommand for what the options name and the file has not.
+    """
+
+    def __init__(self, book: Book, options: Options, summary: Summary) -> None:
+        self._book, self._summary = book, summary
+        meanings = read_mapping(options.mapping)
+        self._layouts = [find_header(table.head, meanings) for table in book.tables]
+        self._readers = [
+            RowReader(layout, options, table.shift) if layout and not missing(layout, options)
+            else None
+            for layout, table in zip(self._layouts, book.tables, strict=True)
+        ]  # fmt: skip
+        if not any(self._readers):
+            raise self._no_header(options)
+        unknown = [
+            header
+            for header in options.mapping
+            if not any(layout.has(header) for layout in self._layouts if layout)
+        ]
+        if unknown:
+            raise InvalidCommand("map", header=unknown[0])
+        self._describe(options)
+
+    def rows(self) -> Iterator[Row]:
+        """All rows with something in them, below the headers; the others are counted only."""
+        for number, table in enumerate(self._book.tables):
+            for row in self._data(number, table):
+                self._summary.rows += 1
+                reader = self._readers[number]
+                if reader is not None:
+                    yield row.read(reader)
+                else:
+                    reason = "no row of this sheet is a header of hours"
+                    row.refused = RowRefused("", reason, HeaderNotFound.code)
+                    yield row
+
+    def _data(self, number: int, table: Table) -> Iterator[Row]:
+        """The rows below the header that are not blank, nor the header printed again."""
+        layout = self._layouts[number] if self._readers[number] else None
+        top, again = (layout.rows, list(layout.cells)) if layout else (0, [])
+        mended = layout is not None and layout.is_mended
+        for record in table.records():
+            if record.row <= top:
+                self._summary.headings += 1
+            elif all(map(is_blank, record.cells)):
+                self._summary.blank += 1
+            elif record.cells == again:
+                self._summary.headings += 1
+            else:
+                yield Row(number, record.row, _mended(record.cells) if mended else record.cells)
+
+    def original(self, row: Row) -> list[str]:
+        """A row's own cells as text, without what an earlier reject added."""
+        skipped = self._skipped(row.table)
+        return [shown(cell) for index, cell in enumerate(row.cells) if index not in skipped]
+
+    def write_rejects(self, path: Path, spool: Spool) -> None:
+        """Write the refused rows as a table under the headers they stood under."""
+        headers = []
+        for number, layout in enumerate(self._layouts):
+            names = [shown(cell) for cell in layout.cells] if layout else []
+            if layout is not None and layout.is_mended:
+                names = [rejects.unescape(name) for name in names]
+            skipped = self._skipped(number)
+            headers.append([name for index, name in enumerate(names) if index not in skipped])
+        sheets = [table.name for table in self._book.tables]
+        rejects.csv_writer(headers, sheets)(path, spool)
+
+    def _skipped(self, number: int) -> frozenset[int]:
+        layout = self._layouts[number]
+        return layout.added if layout else frozenset()
+
+    def _no_header(self, options: Options) -> HeaderNotFound:
+        """Say what is missing under the best header there is."""
+        found = [(missing(layout, options), layout) for layout in self._layouts if layout]
+        if not found:
+            return HeaderNotFound("file")
+        lacking, layout = min(found, key=lambda pair: len(pair[0]))
+        seen = ", ".join(f"{c.header} → {c.field}" for c in layout.columns)
+        return HeaderNotFound("map", missing=", ".join(lacking), read=seen,
+                              not_read=", ".join(layout.ignored) or None)  # fmt: skip
+
+    def _describe(self, options: Options) -> None:
+        """Put into the summary how the file was understood."""
+        notes = self._summary.notes
+        for name, rows in self._book.hidden.items():
+            notes.append(f"sheet {name} is hidden and was not read ({rows} rows); --sheet reads it")
+        for table, layout, reader in zip(
+            self._book.tables, self._layouts, self._readers, strict=True
+        ):
+            if layout is not None and reader is not None:
+                self._summary.add_layout(layout, table.name)
+                notes += notes_on(layout, options)
+            elif table.rows:
+                notes.append(f"sheet {table.name} has no header of hours: its rows are refused")
+        self._summary.notes = list(dict.fromkeys(notes))
+
+
+def _mended(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells of a rejects file as they were before they were made safe for it."""
+    return [rejects.unescape(cell) if isinstance(cell, str) else cell for cell in cells]
+
+
+def notes_on(layout: Layout, options: Options) -> list[str]:
+    """What a person should know of how a table is read."""
+    there = layout.fields | set(options.defaults)
+    notes = []
+    if "source_ref" in layout.fields and "source" not in there:
+        header = layout.header_of("source_ref")
+        notes.append(f"{header} was not kept: numbers identify rows only with a --source")
+    if not there & {"evidence", "system", "manual"}:
+        notes.append("evidence: manual, as the file says nothing of it (--default evidence=…)")
+    bare = [c.header for c in layout.columns if c.field in DURATIONS and c.unit is None]
+    if bare:
+        unit = options.unit or "hours"
+        notes.append(f"a number without a unit under {', '.join(bare)} is {unit} (--unit)")
+    return notes

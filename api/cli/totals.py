@@ -1,0 +1,32 @@
+"""`hourledger totals`: minutes, credit, money, person-times and activities by any grouping."""
+
+from typing import Any
+
+import click
+
+from api.cli import display, explain, reading
+
+
+def run(*, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -> None:
+    """Show the totals of each group, of one slice."""
+    from projections.totals import FIGURES, totals  # noqa: PLC0415 (not for --help)
+
+    filters = reading.pairs_of("--where", where)
+    reading.check_region(filters)
+    with reading.look(**asked) as look:
+        found = totals(look.snapshot, reading.groups_of(by), filters)
+
+        def show() -> None:
+            look.title("Totals" + reading.spoken(filters))
+            display.groups(found.rows, list(FIGURES))
+
+        keeps = explain.keeps_where(filters)
+        look.tell(found, show, lambda: explain.moves_of(explain.rows_for(look, filters), keeps))
+
+
+command = reading.reading_command(
+    "totals",
+    reading.slice_options("region:6, organisation, project, kind, category, evidence, month"),
+    callback=run,
+    help="Show minutes, credit, money, person-times and activities by any grouping.",
+)

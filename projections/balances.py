@@ -1,0 +1,209 @@
+"""Balances: what each member and each policy has, in minutes and credit-minutes."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from ledger.domain.errors import MemberNotFound
+from ledger.domain.rulebook import Rulebook
+from projections.catalogue import find_listed, read_rulebook
+from projections.folding import Handler
+from projections.moves import ROUTES, Flow
+from projections.session import Snapshot
+from projections.tables import Deltas, Record, Table, integers, text
+
+#: Column → (commodity, class of account, sign): the sum over the member's own moves.
+SUMS: Final = {
+    "registered": ("HED", "registered", 1),
+    "pending_minutes": ("MIN", "pending", 1),
+    "verified_minutes": ("MIN", "verified", 1),
+    "refused_minutes": ("MIN", "refused", 1),
+    "training_pending_minutes": ("TRN", "pending", 1),
+    "training_verified_minutes": ("TRN", "verified", 1),
+    "training_refused_minutes": ("TRN", "refused", 1),
+    "credit_earned": ("CRD", "issued", -1),
+    "credit_spent": ("CRD", "redeemed", 1),
+}
+MEMBERS: Final = Table(
+    "members", (*text("member"), *text("region", "kinds", merge="latest"), *integers(*SUMS))
+)
+POLICIES: Final = Table(
+    "policies", (*text("policy"), *integers("granted", "revoked", "credit_redeemed"))
+)
+TABLES: Final = (MEMBERS, POLICIES)
+
+#: For each route: the columns it changes, as (index, sign).
+_EFFECTS: Final = tuple(
+    tuple(
+        (index, sign * side)
+        for index, (commodity, account, sign) in enumerate(SUMS.values())
+        for side, other in ((-1, route.source), (1, route.target))
+        if (commodity, account) == (route.commodity, other)
+    )
+    for route in ROUTES
+)
+#: For each route: how it changes what was redeemed.
+_REDEEMED: Final = tuple(
+    (route.target == "redeemed") - (route.source == "redeemed") for route in ROUTES
+)
+_HOURS: Final = (
+    "HoursLogged", "HoursVerified", "HoursRejected", "HoursCorrected", "HoursVoided"
+)  # fmt: skip
+_GRANTS: Final = ("IncentiveGranted", "IncentiveRevoked")
+
+
+class MemberBalance(Struct, frozen=True, kw_only=True):
+    """A member's figures: whole minutes, whole credit-minutes."""
+
+    position: int
+    member: str
+    region: str
+    kinds: tuple[str, ...]
+    registered: bool
+    pending_minutes: int
+    verified_minutes: int
+    refused_minutes: int
+    training_pending_minutes: int
+    training_verified_minutes: int
+    training_refused_minutes: int
+    credit_earned: int
+    credit_spent: int
+    credit_available: int
+    #: By the star levels of the member's region on the day asked for.
+    stars: int
+
+
+class PolicyBalance(Struct, frozen=True, kw_only=True):
+    """A policy's figures; `grants` are those that were not revoked."""
+
+    position: int
+    policy: str
+    name: str
+    dimension: str
+    grants: int
+    granted: int
+    revoked: int
+    credit_redeemed: int
+
+
+class BalancesFold:
+    """What members and policies gained and lost since the last drain."""
+
+    def __init__(self, _: Snapshot) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._sums: defaultdict[str, list[int]] = defaultdict(_nothing)
+        self._places: dict[str, tuple[str, str]] = {}
+        self._policies: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Hours, incentives, and who a member is."""
+        return {
+            **dict.fromkeys(_HOURS, self._add),
+            **dict.fromkeys(_GRANTS, self._grant),
+            "MemberRegistered": self._place,
+            "MemberMoved": self._place,
+            "MemberKindsChanged": self._place,
+            "MemberDeregistered": self._add,
+        }
+
+    def _add(self, _: int, member: str, __: Any, flows: list[Flow]) -> None:
+        sums = self._sums[member]
+        for route, _month, quantity in flows:
+            for index, sign in _EFFECTS[route]:
+                sums[index] += sign * quantity
+
+    def _place(self, position: int, member: str, event: Any, flows: list[Flow]) -> None:
+        self._add(position, member, event, flows)
+        region = getattr(event, "region_after", None) or event.region
+        kinds = getattr(event, "kinds_after", None) or event.kinds
+        self._places[member] = (region, "+".join(kinds))
+
+    def _grant(self, position: int, member: str, event: Any, flows: list[Flow]) -> None:
+        self._add(position, member, event, flows)
+        revoked = type(event).__name__ == "IncentiveRevoked"
+        policy = self._policies[event.policy]
+        policy[revoked] += 1
+        policy[2] += sum(_REDEEMED[route] * quantity for route, _, quantity in flows)
+
+    def drain(self) -> Deltas:
+        """The deltas gathered so far; gathering begins anew."""
+        nowhere = (None, None)
+        members: list[Record] = [
+            (member, *self._places.get(member, nowhere), *sums)
+            for member, sums in self._sums.items()
+        ]
+        policies: list[Record] = [(policy, *sums) for policy, sums in self._policies.items()]
+        self._begin()
+        return [(MEMBERS, members), (POLICIES, policies)]
+
+
+def _nothing() -> list[int]:
+    return [0] * len(SUMS)
+
+
+def member_balance(snapshot: Snapshot, member: str, on: date | None = None) -> MemberBalance:
+    """A member's figures, with stars as of a day (today). Raises MemberNotFound."""
+    rows = snapshot.rows(f"{_SELECT} WHERE member = ?", member)
+    if not rows:
+        raise MemberNotFound("member", member=member)
+    return _balance(snapshot, rows[0], read_rulebook(snapshot), on)
+
+
+def member_balances(
+    snapshot: Snapshot,
+    *,
+    region: str = "",
+    after: str = "",
+    limit: int = 100,
+    on: date | None = None,
+) -> list[MemberBalance]:
+    """Up to `limit` members whose region begins with `region`, by number, after one of them."""
+    rules = read_rulebook(snapshot)
+    sql = f"{_SELECT} WHERE member > ? AND region >= ? AND region < ? ORDER BY member LIMIT ?"
+    rows = snapshot.rows(sql, after, region, region + ":", limit)
+    return [_balance(snapshot, row, rules, on) for row in rows]
+
+
+_SELECT: Final = f"SELECT {', '.join(MEMBERS.names())} FROM {{g}}members"
+
+
+def _balance(
+    snapshot: Snapshot, row: tuple[Any, ...], rules: Rulebook, on: date | None
+) -> MemberBalance:
+    """A row of the table as an answer."""
+    found = dict(zip(MEMBERS.names(), row, strict=True))
+    day = on or rules.today(datetime.now(UTC))
+    return MemberBalance(
+        **found
+        | {
+            "position": snapshot.position,
+            "kinds": tuple(found["kinds"].split("+")),
+            "registered": found["registered"] > 0,
+            "credit_available": found["credit_earned"] - found["credit_spent"],
+            "stars": rules.stars_for(found["region"], found["verified_minutes"], day),
+        }
+    )
+
+
+def policy_balance(snapshot: Snapshot, policy: str) -> PolicyBalance:
+    """A policy's figures. Raises PolicyNotFound."""
+    listed = find_listed(snapshot, "policy", policy, "policy")
+    rows = snapshot.rows(
+        "SELECT granted, revoked, credit_redeemed FROM {g}policies WHERE policy = ?", policy
+    )
+    granted, revoked, redeemed = rows[0] if rows else (0, 0, 0)
+    return PolicyBalance(
+        position=snapshot.position,
+        policy=policy,
+        name=listed.name,
+        dimension=listed.kind,
+        grants=granted - revoked,
+        granted=granted,
+        revoked=revoked,
+        credit_redeemed=redeemed,
+    )

@@ -1,0 +1,171 @@
+"""The read database: generations of tables, consistent reads, and batches written whole.
+
+All read models of one *generation* are tables with a prefix (`g1_`). One row says
+which generation is read; a rebuild fills the next one beside it and switches by
+compare and swap. Each generation has its tracked position, written in the
+transaction of the deltas that lead to it.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Final
+
+from ledger.store.place import Place, SqliteFile
+from projections.models import TABLES
+from projections.session import Engine, PositionMoved, Session, Snapshot
+from projections.sqlite import SqliteEngine
+from projections.tables import Deltas, index_sql, layout_of
+
+LAYOUT: Final = layout_of(TABLES)
+#: How often a reader looks again when rebuilds drop the tables it was about to read.
+ENTRIES_MAX: Final = 5
+
+
+class Reads:
+    """The read models of one log. Thread-safe. Raises Unavailable when the database is away."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        #: Whether the database works in a process of its own, so that writing costs us no time.
+        self.is_apart = engine.is_apart
+        self._head = f"{engine.schema}generation"
+        self._tracking = f"{engine.schema}tracking"
+        with engine.writing() as session:
+            engine.prepare(session)
+            self._prepare(session)
+
+    def _prepare(self, session: Session) -> None:
+        """Create the first generation, or a new one where another version made what is there."""
+        session.run(
+            f"CREATE TABLE IF NOT EXISTS {self._head}"
+            " (one INTEGER PRIMARY KEY, current BIGINT, latest BIGINT, layout VARCHAR(16))"
+        )
+        found = session.rows(f"SELECT latest, layout FROM {self._head}")
+        if not found:
+            self._create(session, 1)
+            session.run(f"INSERT INTO {self._head} VALUES (1, 1, 1, ?)", (LAYOUT,))
+        elif found[0][1] != LAYOUT:
+            fresh = found[0][0] + 1
+            self._create(session, fresh)
+            sql = f"UPDATE {self._head} SET current = ?, latest = ?, layout = ?"
+            session.run(sql, (fresh, fresh, LAYOUT))
+
+    def _prefix(self, generation: int) -> str:
+        """What the names of a generation's tables begin with."""
+        return f"{self._engine.schema}g{generation}_"
+
+    def _current(self, session: Session, lock: str = "") -> int:
+        """The generation in use."""
+        return int(session.rows(f"SELECT current FROM {self._head}{lock}")[0][0])
+
+    def _tracked(self, session: Session, generation: int, lock: str = "") -> int:
+        """The position a generation stands at, -1 when there is no such generation."""
+        sql = f"SELECT notification_id FROM {self._tracking} WHERE application_name = ?{lock}"
+        rows = session.rows(sql, (name_of(generation),))
+        return int(rows[0][0]) if rows else -1
+
+    @contextmanager
+    def read(self, generation: int | None = None) -> Iterator[Snapshot]:
+        """One consistent view, of the generation in use unless one is named."""
+        with ExitStack() as stack:
+            yield self._enter(stack, generation)
+
+    def _enter(self, stack: ExitStack, generation: int | None) -> Snapshot:
+        """A snapshot that lasts as long as the stack; again when its tables went meanwhile."""
+        for _ in range(ENTRIES_MAX):
+            with suppress(PositionMoved), ExitStack() as attempt:
+                session = attempt.enter_context(self._engine.reading())
+                chosen = self._current(session) if generation is None else generation
+                session.hold(self._prefix(chosen) + TABLES[0].name)
+                position = self._tracked(session, chosen)
+                stack.push(attempt.pop_all())
+                return Snapshot(session, chosen, position, self._prefix(chosen))
+        raise PositionMoved(generation=generation)
+
+    @property
+    def position(self) -> int:
+        """The position the read models are true at."""
+        with self.read() as snapshot:
+            return snapshot.position
+
+    @property
+    def generation(self) -> int:
+        """The generation in use."""
+        with self.read() as snapshot:
+            return snapshot.generation
+
+    def write(self, generation: int, after: int, position: int, deltas: Deltas) -> None:
+        """Write what the events after `after` until `position` change: all or nothing.
+
+        Raises PositionMoved when the generation does not stand at `after`, or is out of use.
+        """
+        with self._engine.writing(durable=False) as session:
+            current = self._current(session, self._engine.shared)
+            tracked = self._tracked(session, generation, self._engine.exclusive)
+            if current > generation or tracked != after:
+                raise PositionMoved(generation=generation, after=after)
+            for table, records in deltas:
+                if records:
+                    session.upsert(table, self._prefix(generation), records)
+            session.track(name_of(generation), position)
+
+    def begin(self) -> int:
+        """Create the empty tables of a new generation beside those in use; its number."""
+        with self._engine.writing() as session:
+            sql = f"SELECT latest FROM {self._head}{self._engine.exclusive}"
+            fresh = int(session.rows(sql)[0][0]) + 1
+            session.run(f"UPDATE {self._head} SET latest = ?", (fresh,))
+            self._create(session, fresh)
+            return fresh
+
+    def _create(self, session: Session, generation: int) -> None:
+        for table in TABLES:
+            session.create(table, self._prefix(generation))
+            if table.searched_by:
+                session.run(
+                    index_sql(table).format(g=self._prefix(generation), i=name_of(generation))
+                )
+        session.run(f"INSERT INTO {self._tracking} VALUES (?, 0)", (name_of(generation),))
+
+    def swap(self, old: int, new: int) -> bool:
+        """Take `new` into use if `old` still is and is not ahead; otherwise nothing happens."""
+        with self._engine.writing() as session:
+            current = self._current(session, self._engine.exclusive)
+            if current != old or self._tracked(session, old) > self._tracked(session, new):
+                return False
+            session.run(f"UPDATE {self._head} SET current = ?", (new,))
+            return True
+
+    def drop_unused(self, *also: int) -> None:
+        """Drop the tables of all generations before the one in use, and of those named."""
+        with self._engine.writing() as session:
+            current = self._current(session, self._engine.exclusive)
+            for (name,) in session.rows(f"SELECT application_name FROM {self._tracking}"):
+                generation = int(name[1:])
+                if generation < current or generation in also:
+                    # The first table first: that is the one a reader holds.
+                    for table in TABLES:
+                        session.run(f"DROP TABLE IF EXISTS {self._prefix(generation)}{table.name}")
+                    sql = f"DELETE FROM {self._tracking} WHERE application_name = ?"
+                    session.run(sql, (name,))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.close()
+
+
+def name_of(generation: int) -> str:
+    """The name a generation's position is tracked under."""
+    return f"g{generation}"
+
+
+def open_reads(place: Place) -> Reads:
+    """The read models at a place (`settings.read_models`), created when they are not there.
+
+    Raises InvalidSettings, Unavailable.
+    """
+    if isinstance(place, SqliteFile):
+        return Reads(SqliteEngine(place.path))
+    from projections.postgres import PostgresEngine  # noqa: PLC0415  who uses SQLite need not load libpq
+
+    return Reads(PostgresEngine(place))

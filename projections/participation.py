@@ -1,0 +1,289 @@
+"""Participation: who is registered, who was active, who is certified, who belongs where.
+
+Distinct people are never a sum of moves. An active member is one with a positive
+sum of verified service minutes in the slice asked for, so those minutes are kept by
+month, cell and member; a cell is one combination of what one may slice by.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final, get_args
+
+from msgspec import Struct
+
+from ledger.domain.values import MemberKind
+from projections.catalogue import read_rulebook
+from projections.filters import NO_FILTERS, Group, groups, month_text, named, where
+from projections.folding import Handler
+from projections.moves import ABSENT, MOVES, ROUTES, WORLD, Flow, month_of
+from projections.postings import POSTINGS
+from projections.session import Snapshot
+from projections.tables import Deltas, Record, Table, integers, text
+
+#: Members in each account of heads; `region` is where the fact was recorded.
+HEADS: Final = Table("heads", (*text("account", "region"), *integers("heads")))
+#: What one may slice active members by; ids are given in log order. `region`: the member's.
+CELLS: Final = Table(
+    "cells",
+    (
+        *integers("id", merge="key"),
+        *text(
+            "region", "member_kinds", "service_region",
+            "organisation", "project", "category", "evidence",
+            merge="first",
+        ),
+    ),
+)  # fmt: skip
+#: Verified service minutes of each member by month of service and cell.
+ACTIVE: Final = Table(
+    "active",
+    (*integers("month", "cell", merge="key"), *text("member"), *integers("minutes")),
+)
+TABLES: Final = (HEADS, CELLS, ACTIVE)
+
+GROUPINGS: Final = (
+    "region", "member_kind", "service_region",
+    "organisation", "project", "category", "evidence", "month",
+)  # fmt: skip
+FILTERS: Final = (*GROUPINGS, "from_month", "to_month")
+#: What is true of a member whether active or not.
+OF_MEMBERS: Final = ("region", "member_kind")
+#: Verifying, correcting and voiding change who is active.
+_VERIFYING: Final = ("HoursVerified", "HoursCorrected", "HoursVoided")
+_CELL_OF: Final = attrgetter(
+    "member_region", "member_kinds", "region", "organisation", "project", "category", "evidence"
+)
+#: For each route: how it changes verified service minutes.
+_VERIFIED: Final = tuple(
+    ((route.target == "verified") - (route.source == "verified")) * (route.commodity == "MIN")
+    for route in ROUTES
+)
+PER: Final = 10_000
+
+Cell = tuple[str, tuple[str, ...], str, str, str, str, str]
+
+
+class Participation(Struct, frozen=True, kw_only=True):
+    """Members of each group: registered now, active in the months asked for.
+
+    Rows have the group's keys, `registered`, `active`, `verified_minutes`,
+    `active_per_10000_registered`, `inhabitants`, `active_per_10000_inhabitants` (rounded down;
+    None where there is nothing to divide by). A member of several kinds counts in each.
+    """
+
+    position: int
+    group_by: tuple[str, ...]
+    filters: dict[str, str]
+    rows: list[dict[str, Any]]
+
+
+class Certified(Struct, frozen=True, kw_only=True):
+    """Members who hold a credential at a level and tier; no tier is None."""
+
+    credential: str
+    level: str
+    tier: str | None
+    members: int
+
+
+class Belonging(Struct, frozen=True, kw_only=True):
+    """Members of an organisation by residency."""
+
+    organisation: str
+    residency: str
+    members: int
+
+
+class ParticipationFold:
+    """Heads that moved and minutes that were verified since the last drain."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._cells: dict[Cell, int] = {}
+        for cell_id, region, kinds, *rest in snapshot.rows(
+            f"SELECT {_CELL_COLUMNS} FROM {{g}}cells"
+        ):
+            self._cells[region, tuple(kinds.split("+")), *rest] = cell_id
+        self._fresh: list[Record] = []
+        self._heads: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._active: defaultdict[tuple[int, int, str], int] = defaultdict(int)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Whatever moves heads or verified minutes."""
+        heads = {row.topic: self._move for row in POSTINGS if row.commodity == "HED"}
+        return heads | dict.fromkeys(_VERIFYING, self._verify)
+
+    def _move(self, _: int, member: str, event: Any, __: list[Flow]) -> None:
+        for move in MOVES[type(event).__name__](event, member):
+            self._heads[move.source, _region(move.source, event)] -= move.quantity
+            self._heads[move.target, _region(move.target, event)] += move.quantity
+
+    def _verify(self, _: int, member: str, event: Any, flows: list[Flow]) -> None:
+        for route, month, quantity in flows:
+            sign = _VERIFIED[route]
+            if sign:
+                keys = _CELL_OF(event)
+                cell = self._cells.get(keys) or self._new_cell(keys)
+                self._active[month, cell, member] += sign * quantity
+
+    def _new_cell(self, keys: Cell) -> int:
+        """The next id; whoever folds the same log gives the same ids."""
+        cell = self._cells[keys] = len(self._cells) + 1
+        region, kinds, *rest = keys
+        self._fresh.append((cell, region, "+".join(kinds), *rest))
+        return cell
+
+    def drain(self) -> Deltas:
+        """The deltas gathered so far; gathering begins anew."""
+        heads: list[Record] = [(*key, heads) for key, heads in self._heads.items()]
+        active: list[Record] = [(*key, minutes) for key, minutes in self._active.items()]
+        deltas: Deltas = [(HEADS, heads), (CELLS, self._fresh), (ACTIVE, active)]
+        self._fresh = []
+        self._heads.clear()
+        self._active.clear()
+        return deltas
+
+
+def keys_of(event: Any) -> dict[str, Any]:
+    """What an event with verified hours is sliced by, under the names of GROUPINGS."""
+    keys = dict(zip(CELLS.names("first"), _CELL_OF(event), strict=True))
+    return keys | {"month": month_text(month_of(event.service_on))}
+
+
+_CELL_COLUMNS: Final = ", ".join(CELLS.names())
+
+
+def _region(account: str, event: Any) -> str:
+    """The region a head is counted in: a member's own, else where the event was recorded."""
+    kind, _, rest = account.partition("/")
+    if kind == "registered":
+        return rest.partition("/")[0]
+    return "" if kind == WORLD else str(event.region)
+
+
+def participation(
+    snapshot: Snapshot, group_by: Sequence[str] = (), filters: Mapping[str, str] = NO_FILTERS
+) -> Participation:
+    """Registered and active members by any of GROUPINGS; `region` is the members' own.
+
+    Registered members are those of the group's region and kind, whatever else is asked for.
+    Raises InvalidCommand for an unknown grouping or filter, NotFound for an unknown thing.
+    """
+    by = groups(group_by, GROUPINGS)
+    place = [group for group in by if group.name in OF_MEMBERS]
+    active = _active(snapshot, by, filters)
+    registered = _registered(snapshot, place, filters)
+    keys = set(active) | (set(registered) if place == by else set()) | (set() if by else {()})
+    profiles = read_rulebook(snapshot).profiles
+    rows = []
+    for key in sorted(keys):
+        row = named(by, key)
+        profile = profiles.get(row.get("region", filters.get("region", "")))
+        of_members = tuple(row[group.name] for group in place)
+        counted = (registered.get(of_members, 0), profile.population if profile else None)
+        rows.append(row | _figures(*active.get(key, (0, 0)), *counted))
+    return Participation(
+        position=snapshot.position, group_by=tuple(group_by), filters=dict(filters), rows=rows
+    )
+
+
+def _figures(active: int, minutes: int, registered: int, inhabitants: int | None) -> dict[str, Any]:
+    """One group's figures."""
+    return {
+        "registered": registered,
+        "active": active,
+        "verified_minutes": minutes,
+        "active_per_10000_registered": active * PER // registered if registered > 0 else None,
+        "inhabitants": inhabitants,
+        "active_per_10000_inhabitants": active * PER // inhabitants if inhabitants else None,
+    }
+
+
+def _active(
+    snapshot: Snapshot, by: Sequence[Group], filters: Mapping[str, str]
+) -> dict[tuple[Any, ...], tuple[int, int]]:
+    """Distinct active members and their verified minutes by group."""
+    if not any(group.name == "member_kind" for group in by):
+        return _distinct(snapshot, by, filters)
+    where(snapshot, filters, FILTERS)
+    found: dict[tuple[Any, ...], tuple[int, int]] = {}
+    for kind in _kinds(filters):
+        of_kind = [Group(g.name, f"'{kind}'") if g.name == "member_kind" else g for g in by]
+        found |= _distinct(snapshot, of_kind, {**filters, "member_kind": kind})
+    return found
+
+
+def _distinct(
+    snapshot: Snapshot, by: Sequence[Group], filters: Mapping[str, str]
+) -> dict[tuple[Any, ...], tuple[int, int]]:
+    """Members with a positive sum of verified minutes, each once in a group."""
+    condition = where(snapshot, filters, FILTERS)
+    keys = "".join(f"k{n}, " for n in range(len(by)))
+    chosen = "".join(f"{group.sql} AS k{n}, " for n, group in enumerate(by))
+    rows = snapshot.rows(
+        f"SELECT {keys}COUNT(*), CAST(SUM(verified) AS BIGINT) FROM ("
+        f"SELECT {chosen}member, SUM(minutes) AS verified"
+        " FROM {g}active JOIN {g}cells ON id = cell"
+        f" WHERE {condition.sql} GROUP BY {keys}member HAVING SUM(minutes) > 0"
+        ") AS positive" + (f" GROUP BY {keys[:-2]}" if by else ""),
+        *condition.params,
+    )
+    return {tuple(key): (active, minutes or 0) for *key, active, minutes in rows}
+
+
+def _kinds(filters: Mapping[str, str]) -> list[str]:
+    """The member kinds asked for, all of them unless one is."""
+    return [kind for kind in get_args(MemberKind) if filters.get("member_kind", kind) == kind]
+
+
+def _registered(
+    snapshot: Snapshot, place: Sequence[Group], filters: Mapping[str, str]
+) -> dict[tuple[Any, ...], int]:
+    """Registered members by region and kind, as far as these are grouped by."""
+    sums: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    by_kind = any(group.name == "member_kind" for group in place)
+    for account, heads in _accounts(snapshot, "registered"):
+        region, kinds = account
+        counted = [kind for kind in _kinds(filters) if kind in kinds.split("+")]
+        if region.startswith(filters.get("region", "")):
+            for kind in counted if by_kind else counted[:1]:
+                values = {"region": region, "member_kind": kind}
+                key = (values[g.name][: g.digits or None] for g in place)
+                sums[tuple(key)] += heads
+    return sums
+
+
+def _accounts(snapshot: Snapshot, kind: str, region: str = "") -> list[tuple[list[str], int]]:
+    """The accounts of heads of a class, split, and the members in each."""
+    rows = snapshot.rows(
+        "SELECT account, CAST(SUM(heads) AS BIGINT) FROM {g}heads"
+        " WHERE account >= ? AND account < ? AND region >= ? AND region < ?"
+        " GROUP BY account HAVING SUM(heads) <> 0 ORDER BY account",
+        f"{kind}/", f"{kind}0", region, f"{region}:",
+    )  # fmt: skip
+    return [(account.split("/")[1:], heads) for account, heads in rows]
+
+
+def certified(snapshot: Snapshot, filters: Mapping[str, str] = NO_FILTERS) -> list[Certified]:
+    """Members by credential, level and tier; `region` filters by where they were certified.
+
+    Raises InvalidCommand for another filter.
+    """
+    where(snapshot, filters, ("region",))
+    return [
+        Certified(credential=name, level=level, tier=None if tier == ABSENT else tier, members=n)
+        for (name, level, tier), n in _accounts(snapshot, "certified", filters.get("region", ""))
+    ]
+
+
+def belonging(snapshot: Snapshot, filters: Mapping[str, str] = NO_FILTERS) -> list[Belonging]:
+    """Members of organisations by residency; filtered by `organisation`.
+
+    Raises InvalidCommand for another filter, OrganisationNotFound.
+    """
+    where(snapshot, filters, ("organisation",))
+    return [
+        Belonging(organisation=organisation, residency=residency, members=n)
+        for (organisation, residency), n in _accounts(snapshot, "belongs")
+        if filters.get("organisation", organisation) == organisation
+    ]

@@ -1,0 +1,174 @@
+"""The read database in a schema of a PostgreSQL database, over the store's connections.
+
+Batches are not waited for (`synchronous_commit = off`): what a crash loses, it
+loses together with the position it was tracked at, so it is folded again. Tables
+and the switch from one generation to another are waited for.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, cast
+from uuid import uuid4
+
+import psycopg
+from eventsourcing.persistence import Tracking
+from eventsourcing.postgres import PostgresTrackingRecorder
+from psycopg import IsolationLevel
+from psycopg.rows import dict_row, tuple_row
+
+from ledger.domain.errors import Unavailable
+from ledger.store.place import PostgresSchema
+from ledger.store.pool import Pool
+from ledger.store.postgres_datastore import Datastore
+from projections.session import PositionMoved, Session
+from projections.tables import Record, Table, Type, Value, create_sql, upsert_sql
+
+#: Bytes decide the order of text, as on SQLite.
+TYPES: Final[dict[Type, str]] = {"text": 'text COLLATE "C"', "integer": "bigint", "bytes": "bytea"}
+#: Free space is left in each page, so that a changed row stays on its page.
+STORAGE: Final = " WITH (fillfactor = 70)"
+#: Deltas from which a temporary table and COPY are cheaper than one statement.
+COPY_FROM_RECORDS: Final = 50
+STREAMED_ROWS: Final = 5000
+LOCK_WAIT_MS: Final = 5000
+#: Held while an empty schema is set up, so that only one process does.
+SETUP_LOCK: Final = 0x72656164
+
+
+class PostgresSession:
+    """One transaction on one connection."""
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], recorder: PostgresTrackingRecorder
+    ) -> None:
+        self._connection = connection
+        self._recorder = recorder
+
+    def _execute(self, sql: str, params: Sequence[Any]) -> psycopg.Cursor[Any]:
+        cursor = self._connection.cursor(row_factory=tuple_row)
+        return cursor.execute(_query(sql), params or None)
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query, as tuples."""
+        return self._execute(sql, params).fetchall()
+
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
+        """Rows of a query that may be long, in bounded memory."""
+        name = f"stream_{uuid4().hex}"
+        with self._connection.cursor(name=name, row_factory=tuple_row) as cursor:
+            cursor.itersize = STREAMED_ROWS
+            yield from cursor.execute(_query(sql), params or None)
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Carry out a statement."""
+        self._execute(sql, params)
+
+    def create(self, table: Table, prefix: str) -> None:
+        """Create a table whose name begins with `prefix`."""
+        self.run(create_sql(table, TYPES, STORAGE).format(g=prefix))
+
+    def hold(self, name: str) -> None:
+        """Keep a table from being dropped meanwhile. Raises PositionMoved when it is gone."""
+        try:
+            self.run(f"LOCK TABLE {name} IN ACCESS SHARE MODE")
+        except psycopg.errors.UndefinedTable as error:
+            raise PositionMoved(table=name) from error
+
+    def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
+        """Merge deltas, each key at most once, into a table."""
+        if len(records) < COPY_FROM_RECORDS:
+            row = f"({', '.join('?' * len(table.columns))})"
+            values = "VALUES " + ", ".join([row] * len(records))
+            sql = upsert_sql(table, TYPES, values).format(g=prefix)
+            self.run(sql, [value for record in records for value in record])
+        else:
+            self._copy(table, prefix, records)
+
+    def _copy(self, table: Table, prefix: str, records: list[Record]) -> None:
+        """Bring the deltas over by COPY, the fastest way in, and merge them there."""
+        name = f"pg_temp.delta_{table.name}"
+        columns = ", ".join(f"{column.name} {TYPES[column.type]}" for column in table.columns)
+        self.run(
+            f"CREATE TEMP TABLE IF NOT EXISTS delta_{table.name} ({columns}) ON COMMIT DELETE ROWS"
+        )
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(_query(f"COPY {name} FROM STDIN")) as copy,
+        ):
+            copy.write("".join(["\t".join(map(_copied, record)) + "\n" for record in records]))
+        source = f"SELECT * FROM {name}"
+        self.run(upsert_sql(table, TYPES, source).format(g=prefix))
+
+    def track(self, name: str, position: int) -> None:
+        """Move the position tracked under a name forward, with the library's recorder."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            self._recorder._insert_tracking(cursor, Tracking(name, position))  # noqa: SLF001 (its own transaction would be another one)
+
+
+class PostgresEngine:
+    """A schema of its own in a PostgreSQL database, created when it is not there."""
+
+    shared: str = " FOR SHARE"
+    exclusive: str = " FOR UPDATE"
+    is_apart: bool = True
+
+    def __init__(self, place: PostgresSchema) -> None:
+        self.schema = f"{place.schema}."
+        self._datastore = Datastore(place)
+        self._pool = cast("Pool[psycopg.Connection[Any]]", self._datastore.pool)
+        self._recorder = PostgresTrackingRecorder(self._datastore, tracking_table_name="tracking")
+
+    def prepare(self, session: Session) -> None:
+        """Create the schema and the table of tracked positions, one process at a time."""
+        session.rows("SELECT pg_advisory_xact_lock(?)", (SETUP_LOCK,))
+        session.run(f"CREATE SCHEMA IF NOT EXISTS {self.schema[:-1]}")
+        for statement in self._recorder.sql_create_statements:
+            session.run(statement.as_string())
+
+    @contextmanager
+    def _transaction(self, level: IsolationLevel, first: str = "") -> Iterator[Session]:
+        try:
+            with self._pool.connection() as connection:
+                connection.isolation_level = level
+                connection.read_only = not first
+                with connection.transaction():
+                    session = PostgresSession(connection, self._recorder)
+                    if first:
+                        session.run(first)
+                    yield session
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise Unavailable(reason=type(error).__name__) from error
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A transaction that sees one state of the database throughout and changes nothing."""
+        return self._transaction(IsolationLevel.REPEATABLE_READ)
+
+    def writing(self, *, durable: bool = True) -> AbstractContextManager[Session]:
+        """A transaction that is written whole when left without an error.
+
+        A crash may take back one that is not durable, and all such since, but no table.
+        """
+        first = _IN_BOUNDED_TIME if durable else f"{_IN_BOUNDED_TIME}, {_NOT_WAITED_FOR}"
+        return self._transaction(IsolationLevel.READ_COMMITTED, first)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._datastore.close()
+
+
+_IN_BOUNDED_TIME: Final = f"SELECT set_config('lock_timeout', '{LOCK_WAIT_MS}', true)"
+_NOT_WAITED_FOR: Final = "set_config('synchronous_commit', 'off', true)"
+
+
+def _query(sql: str) -> bytes:
+    """Our SQL with psycopg's placeholders; there are no other percent or question marks in it."""
+    return sql.replace("?", "%s").encode()
+
+
+def _copied(value: Value) -> str:
+    """A value as COPY reads it."""
+    if isinstance(value, str):
+        return value.replace("\\", "\\\\") if "\\" in value else value
+    if isinstance(value, int):
+        return str(value)
+    return "\\N" if value is None else f"\\\\x{value.hex()}"

@@ -1,0 +1,141 @@
+"""Rebuild: fresh read models beside those in use, compared with them, then swapped in.
+
+Reads go on throughout, on the old tables until the swap and on the new ones after it.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import zip_longest
+from typing import Any, Final
+
+from msgspec import Struct
+
+from ledger.domain.errors import LedgerError
+from ledger.store.log import LogStore
+from projections.database import Reads
+from projections.models import TABLES
+from projections.runner import BATCH_EVENTS, catch_up
+from projections.session import PositionMoved, Snapshot
+from projections.tables import Table, digest_of, ordered_sql, plain
+
+#: How often the log may run ahead of the fresh tables before a rebuild gives up.
+SWAPS_MAX: Final = 50
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """A table whose rows are not what the log says, and the first row that is not.
+
+    A row that is only in one of them is None in the other.
+    """
+
+    table: str
+    live_digest: str
+    fresh_digest: str
+    live_row: tuple[Any, ...] | None
+    fresh_row: tuple[Any, ...] | None
+
+
+class Rebuilt(Struct, frozen=True, kw_only=True):
+    """What a rebuild found: both were compared at `compared_at`."""
+
+    position: int
+    generation: int
+    compared_at: int
+    differences: list[Difference]
+
+
+def rebuild(
+    store: LogStore,
+    reads: Reads,
+    limit: int = BATCH_EVENTS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Rebuilt:
+    """Build, compare and swap. Raises PositionMoved when another rebuild was faster.
+
+    `progress` is told the position reached.
+    """
+    old, new = reads.generation, reads.begin()
+    try:
+        _build(store, reads, new, limit, progress)
+        compared_at, differences = compare(store, reads, new, limit)
+        position = _swap(store, reads, old, new)
+    except BaseException:
+        with suppress(LedgerError):
+            reads.drop_unused(new)
+        raise
+    with suppress(LedgerError):
+        # What a slow reader still holds is dropped by the next rebuild.
+        reads.drop_unused()
+    return Rebuilt(
+        position=position, generation=new, compared_at=compared_at, differences=differences
+    )
+
+
+def _build(
+    store: LogStore, reads: Reads, new: int, limit: int, progress: Callable[[int], None]
+) -> None:
+    """Fold the log as far as the tables in use have come."""
+    goal, position = reads.position, 0
+    while position < goal:
+        position = catch_up(store, reads, limit, until=min(goal, position + limit), generation=new)
+        progress(position)
+
+
+def compare(
+    store: LogStore, reads: Reads, new: int, limit: int = BATCH_EVENTS
+) -> tuple[int, list[Difference]]:
+    """The position both were compared at, and the tables that differ."""
+    with reads.read() as live:
+        catch_up(store, reads, limit, until=live.position, generation=new)
+        with reads.read(new) as fresh:
+            return live.position, _differences(live, fresh)
+
+
+def _differences(live: Snapshot, fresh: Snapshot) -> list[Difference]:
+    ours, theirs = digests(live), digests(fresh)
+    found = []
+    for table in TABLES:
+        if ours[table.name] != theirs[table.name]:
+            live_row, fresh_row = _first_difference(live, fresh, table)
+            found.append(
+                Difference(
+                    table=table.name,
+                    live_digest=ours[table.name],
+                    fresh_digest=theirs[table.name],
+                    live_row=live_row,
+                    fresh_row=fresh_row,
+                )
+            )
+    return found
+
+
+def _swap(store: LogStore, reads: Reads, old: int, new: int) -> int:
+    """Take the fresh tables into use; the position they stand at."""
+    for _ in range(SWAPS_MAX):
+        position = catch_up(store, reads, BATCH_EVENTS, generation=new)
+        if reads.swap(old, new):
+            return position
+        if reads.generation != old:
+            break
+    raise PositionMoved(generation=new)
+
+
+def digests(snapshot: Snapshot) -> dict[str, str]:
+    """SHA-256 over all rows of each table: alike for the same log on every database."""
+    return {table.name: digest_of(snapshot.stream(ordered_sql(table))) for table in TABLES}
+
+
+def _first_difference(
+    live: Snapshot, fresh: Snapshot, table: Table
+) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
+    """The first row of a table that is not the same in both."""
+    sql = ordered_sql(table)
+    for row, other in zip_longest(live.stream(sql), fresh.stream(sql)):
+        ours, theirs = _row(row), _row(other)
+        if ours != theirs:
+            return ours, theirs
+    return None, None
+
+
+def _row(row: Any) -> tuple[Any, ...] | None:
+    return None if row is None else tuple(map(plain, row))

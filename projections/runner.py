@@ -1,0 +1,210 @@
+"""The tailer: follows the log by position and keeps the read models up to date.
+
+It polls, because to be told of each event costs the writer more than looking now and
+then costs us. It reads all topics, so its position is always the log's. Whatever goes
+wrong, it waits and begins again at the position that was written last.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final
+
+from msgspec import Struct, structs
+
+from ledger.domain.errors import LedgerError
+from ledger.store.log import LogStore
+from projections.database import Reads
+from projections.models import Projector
+from projections.session import PositionMoved
+from projections.tables import Deltas
+
+#: Events folded and written at a time.
+BATCH_EVENTS: Final = 20_000
+#: Seconds between looks at a log where nothing happens, and at one where something just did.
+PAUSE_MAX_S: Final = 1.0
+PAUSE_MIN_S: Final = 0.01
+#: Seconds until the next try after an error, doubled each time.
+RETRY_MIN_S: Final = 0.05
+RETRY_MAX_S: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Lag(Struct, frozen=True, kw_only=True):
+    """How far the read models are behind the log."""
+
+    #: The position they are true at, and the log's.
+    position: int
+    head: int
+    #: Seconds since they were last seen to be up to date.
+    seconds: float
+    #: What the tailer failed on last, empty when it is well.
+    error: str
+
+    @property
+    def events(self) -> int:
+        """Events not yet folded."""
+        return self.head - self.position
+
+
+def catch_up(
+    store: LogStore,
+    reads: Reads,
+    limit: int = BATCH_EVENTS,
+    *,
+    until: int | None = None,
+    generation: int | None = None,
+) -> int:
+    """Fold what is in the log already, or what is until a position; the position reached.
+
+    Raises Unavailable, CorruptLog. Another tailer may be at it too: then this one goes on from
+    where the other is.
+    """
+    while True:
+        try:
+            with reads.read(generation) as snapshot:
+                projector = Projector(snapshot)
+            follow(store, reads, projector, limit, until=until)
+        except PositionMoved:
+            if generation is not None:
+                raise
+        else:
+            return projector.position
+
+
+def follow(
+    store: LogStore,
+    reads: Reads,
+    projector: Projector,
+    limit: int,
+    *,
+    until: int | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Fold and write batch after batch until the log ends; how many events there were.
+
+    After an error the projector holds what was not written and must be thrown away.
+    """
+    begin = projector.position
+    with _writing(reads) as write:
+        while not is_stopping():
+            after = projector.position
+            count = limit if until is None else min(limit, until - after)
+            rows = store.select_rows(after, count) if count > 0 else []
+            if not rows:
+                break
+            deltas = projector.fold(rows)
+            write(projector.generation, after, projector.position, deltas)
+    return projector.position - begin
+
+
+@contextmanager
+def _writing(reads: Reads) -> Iterator[Callable[[int, int, int, Deltas], None]]:
+    """How batches are written: where the database works apart, while the next one is folded."""
+    if not reads.is_apart:
+        yield reads.write
+        return
+    with ThreadPoolExecutor(1, "ledger-read-models") as thread:
+        pending: list[Future[None]] = []
+
+        def write(generation: int, after: int, position: int, deltas: Deltas) -> None:
+            if pending:
+                pending.pop().result()
+            pending.append(thread.submit(reads.write, generation, after, position, deltas))
+
+        yield write
+        if pending:
+            pending.pop().result()
+
+
+def wait_for(reads: Reads, position: int, timeout_s: float) -> bool:
+    """Wait until the read models stand at a position at least; whether they do in time."""
+    deadline = time.monotonic() + timeout_s
+    pause = PAUSE_MIN_S / 2
+    while reads.position < position:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, PAUSE_MIN_S * 5)
+    return True
+
+
+class Tailer:
+    """A thread that keeps the read models up to date. `start`, then `stop`; `lag` at any time."""
+
+    def __init__(self, store: LogStore, reads: Reads, limit: int = BATCH_EVENTS) -> None:
+        self._store, self._reads, self._limit = store, reads, limit
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ledger-tailer", daemon=True)
+        self._projector: Projector | None = None
+        self._seen = Lag(position=0, head=0, seconds=0.0, error="")
+        self._up_to_date_at = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to follow the log."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch at hand, then stop."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def lag(self) -> Lag:
+        """How far behind the read models are; during an outage, as far as last seen."""
+        seen = self._seen
+        try:
+            position, head = self._reads.position, self._store.head().position
+        except LedgerError as error:
+            position, head = seen.position, seen.head
+            seen = structs.replace(seen, error=seen.error or str(error))
+        behind = time.monotonic() - self._up_to_date_at if position < head else 0.0
+        return structs.replace(seen, position=position, head=max(position, head), seconds=behind)
+
+    def _run(self) -> None:
+        pause, retry = PAUSE_MIN_S, RETRY_MIN_S
+        while not self._stopping.is_set():
+            try:
+                count = self._advance()
+            except PositionMoved:
+                # Someone else is at it, or the tables were replaced: look anew, not in step.
+                self._projector = None
+                self._stopping.wait(retry * random.random())  # noqa: S311 (no secret)
+            except Exception as error:  # noqa: BLE001 (whatever it is, the tailer must go on)
+                self._projector = None
+                self._fail(error)
+                self._stopping.wait(retry)
+                retry = min(retry * 2, RETRY_MAX_S)
+            else:
+                retry = RETRY_MIN_S
+                self._up_to_date_at = time.monotonic()
+                pause = PAUSE_MIN_S if count else min(pause * 1.5, PAUSE_MAX_S)
+                self._stopping.wait(pause)
+
+    def _advance(self) -> int:
+        """All there is, on a fresh view where there is none; how many events it was."""
+        if self._projector is None:
+            with self._reads.read() as snapshot:
+                self._projector = Projector(snapshot)
+        count = follow(
+            self._store,
+            self._reads,
+            self._projector,
+            self._limit,
+            is_stopping=self._stopping.is_set,
+        )
+        position = self._projector.position
+        self._seen = Lag(position=position, head=position, seconds=0.0, error="")
+        return count
+
+    def _fail(self, error: Exception) -> None:
+        """Remember an error for whoever asks; the same one is logged once."""
+        said = f"{type(error).__name__}: {error}"
+        if said != self._seen.error:
+            log.warning("read models fall behind: %s", said)
+        self._seen = structs.replace(self._seen, error=said)

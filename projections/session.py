@@ -1,0 +1,82 @@
+"""What the two read databases have in common: a transaction seen as a session."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from ledger.domain.errors import LedgerError
+from projections.tables import Record, Table
+
+
+class PositionMoved(LedgerError):  # noqa: N818 (a turn of events, like the store's HeadMoved)
+    """Another process has written these read models further, or replaced them."""
+
+
+class Session(Protocol):
+    """One transaction. SQL has `?` for values; tables are named in full."""
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query, as tuples."""
+
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
+        """Rows of a query that may be long, in bounded memory."""
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Carry out a statement."""
+
+    def create(self, table: Table, prefix: str) -> None:
+        """Create a table whose name begins with `prefix`."""
+
+    def hold(self, name: str) -> None:
+        """Keep a table from being dropped meanwhile. Raises PositionMoved when it is gone."""
+
+    def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
+        """Merge deltas, each key at most once, into a table."""
+
+    def track(self, name: str, position: int) -> None:
+        """Move the position tracked under a name forward, with the library's recorder."""
+
+
+class Engine(Protocol):
+    """One read database. Every error of the line or the server is Unavailable."""
+
+    #: What the names of all tables begin with.
+    schema: str
+    #: What a query says behind itself to hold the rows it found, with others or alone.
+    shared: str
+    exclusive: str
+    #: Whether the database works in a process of its own, so that writing costs us no time.
+    is_apart: bool
+
+    def prepare(self, session: Session) -> None:
+        """Create what is not there yet; nobody else does so until the session ends."""
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A transaction that sees one state of the database throughout and changes nothing."""
+
+    def writing(self, *, durable: bool = True) -> AbstractContextManager[Session]:
+        """A transaction that is written whole when left without an error.
+
+        One that is not durable may be lost in a crash, with all that were written after it.
+        """
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+class Snapshot:
+    """The read models of one generation at one position, for the length of one transaction."""
+
+    def __init__(self, session: Session, generation: int, position: int, prefix: str) -> None:
+        self._session = session
+        self._prefix = prefix
+        self.generation = generation
+        self.position = position
+
+    def rows(self, sql: str, *params: object) -> list[Any]:
+        """All rows of a query, as tuples; `{g}` stands before each table's name."""
+        return self._session.rows(sql.format(g=self._prefix), params)
+
+    def stream(self, sql: str, *params: object) -> Iterator[Any]:
+        """Rows of a query that may be long, in bounded memory."""
+        return self._session.stream(sql.format(g=self._prefix), params)

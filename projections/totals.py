@@ -1,0 +1,184 @@
+"""Totals: minutes, credit, money, person-times and activities by what they are grouped by.
+
+A cube of sums: every flow takes its quantity out of one state (class of account)
+and puts it into another, so over all states each commodity sums to zero.
+Training stands apart from service throughout.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from ledger.domain.events import TOPICS
+from projections.filters import NO_FILTERS, groups, named, where
+from projections.folding import Handler
+from projections.moves import ROUTES, Flow
+from projections.postings import POSTINGS
+from projections.session import Snapshot
+from projections.tables import Deltas, Record, Table, integers, text
+
+#: What an event is grouped by, where it says so; a target of money stands for its project.
+DIMENSIONS: Final = ("region", "organisation", "project", "kind", "category", "evidence")
+TOTALS: Final = Table(
+    "totals",
+    (
+        *text("commodity", "state"),
+        *integers("month", merge="key"),
+        *text(*DIMENSIONS),
+        *integers("quantity"),
+    ),
+    searched_by=("project",),
+)
+TABLES: Final = (TOTALS,)
+
+#: Figure → (commodity, state, sign): minutes, credit-minutes, fen, person-times, activities.
+FIGURES: Final = {
+    "logged_minutes": ("MIN", "served", -1),
+    "pending_minutes": ("MIN", "pending", 1),
+    "verified_minutes": ("MIN", "verified", 1),
+    "refused_minutes": ("MIN", "refused", 1),
+    "reversed_minutes": ("MIN", "reversed", 1),
+    "training_logged_minutes": ("TRN", "served", -1),
+    "training_pending_minutes": ("TRN", "pending", 1),
+    "training_verified_minutes": ("TRN", "verified", 1),
+    "training_refused_minutes": ("TRN", "refused", 1),
+    "training_reversed_minutes": ("TRN", "reversed", 1),
+    "credit_issued": ("CRD", "issued", -1),
+    "credit_redeemed": ("CRD", "redeemed", 1),
+    "fen_received": ("FEN", "source", -1),
+    "fen_unallocated": ("FEN", "unallocated", 1),
+    "fen_allocated": ("FEN", "allocated", 1),
+    "fen_spent": ("FEN", "spent", 1),
+    "fen_returned": ("FEN", "returned", 1),
+    "fen_in_transit": ("FEN", "transit", 1),
+    "fen_transferred": ("FEN", "transferred", 1),
+    "person_times_registered": ("PPL", "registered", 1),
+    "person_times_attended": ("PPL", "attended", 1),
+    "person_times_served": ("PPL", "served", 1),
+    "activities": ("ACT", "held", 1),
+}
+GROUPINGS: Final = (*DIMENSIONS, "month")
+FILTERS: Final = (*GROUPINGS, "from_month", "to_month")
+
+_BY_STATE: Final = {(c, state): (name, sign) for name, (c, state, sign) in FIGURES.items()}
+
+Keys = tuple[str, ...]
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """Figures of each group: its keys (a month as `2025-06`) and all of FIGURES."""
+
+    position: int
+    group_by: tuple[str, ...]
+    filters: dict[str, str]
+    rows: list[dict[str, str | int]]
+
+
+class TotalsFold:
+    """What flowed since the last drain, by dimensions, month and route."""
+
+    def __init__(self, _: Snapshot) -> None:
+        self._cells: defaultdict[Keys, defaultdict[tuple[int, int], int]] = defaultdict(_cell)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """All that moves anything but heads: those are counted by their accounts."""
+        return {row.topic: self._handler(row.topic) for row in POSTINGS if row.commodity != "HED"}
+
+    def _handler(self, topic: str) -> Handler:
+        keys_of = keys_getter(topic)
+
+        def add(_: int, __: str, event: Any, flows: list[Flow]) -> None:
+            cell = self._cells[keys_of(event)]
+            for route, month, quantity in flows:
+                cell[month, route] += quantity
+
+        return add
+
+    def drain(self) -> Deltas:
+        """The deltas gathered so far; gathering begins anew."""
+        sums: defaultdict[tuple[str | int, ...], int] = defaultdict(int)
+        for keys, cell in self._cells.items():
+            for (month, index), quantity in cell.items():
+                commodity, source, target = ROUTES[index]
+                sums[commodity, source, month, *keys] -= quantity
+                sums[commodity, target, month, *keys] += quantity
+        self._cells.clear()
+        rows: list[Record] = [(*key, quantity) for key, quantity in sums.items()]
+        return [(TOTALS, rows)]
+
+
+def _cell() -> defaultdict[tuple[int, int], int]:
+    return defaultdict(int)
+
+
+def keys_getter(topic: str) -> Any:
+    """A function that gives an event's DIMENSIONS, empty where it has none."""
+    names = {f.name for f in fields(TOPICS[topic])}
+    if names.issuperset(DIMENSIONS):
+        return attrgetter(*DIMENSIONS)
+    readers = [_reader(name, names) for name in DIMENSIONS]
+    return lambda event: tuple([read(event) for read in readers])
+
+
+def _reader(name: str, names: set[str]) -> Any:
+    """How one dimension is read from events that have these fields."""
+    if name in names:
+        return attrgetter(name)
+    if name == "project" and "target" in names:
+        return lambda event: project_of(event.target)
+    return lambda _: ""
+
+
+def project_of(target: str) -> str:
+    """The project a target of money is, empty when it is a policy."""
+    kind, _, target_id = target.partition("/")
+    return target_id if kind == "project" else ""
+
+
+def totals(
+    snapshot: Snapshot, group_by: Sequence[str] = (), filters: Mapping[str, str] = NO_FILTERS
+) -> Totals:
+    """The figures by any of GROUPINGS (a region by its first digits: `region:6`).
+
+    Raises InvalidCommand for an unknown grouping or filter or a malformed value, NotFound for
+    an unknown project or organisation. One row without keys when nothing is grouped by.
+    """
+    by = groups(group_by, GROUPINGS)
+    condition = where(snapshot, filters, FILTERS)
+    columns = ", ".join([*(group.sql for group in by), "commodity", "state"])
+    found = snapshot.rows(
+        f"SELECT {columns}, CAST(SUM(quantity) AS BIGINT) FROM {{g}}totals"
+        f" WHERE {condition.sql} GROUP BY {columns} ORDER BY {columns}",
+        *condition.params,
+    )
+    nothing = dict.fromkeys(FIGURES, 0)
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {} if by else {(): nothing}
+    for *key, commodity, state, quantity in found:
+        row = rows.setdefault(tuple(key), named(by, key) | nothing)
+        name, sign = _BY_STATE.get((commodity, state), ("", 0))
+        if name:
+            row[name] = sign * quantity
+    return Totals(
+        position=snapshot.position,
+        group_by=tuple(group_by),
+        filters=dict(filters),
+        rows=list(rows.values()),
+    )
+
+
+def verified_minutes(snapshot: Snapshot, projects: Collection[str]) -> dict[str, int]:
+    """Verified service minutes of each of these projects, so far."""
+    if not projects:
+        return {}
+    marks = ", ".join("?" * len(projects))
+    rows = snapshot.rows(
+        "SELECT project, CAST(SUM(quantity) AS BIGINT) FROM {g}totals"
+        f" WHERE project IN ({marks}) AND commodity = 'MIN' AND state = 'verified'"
+        " GROUP BY project",
+        *projects,
+    )  # fmt: skip
+    return dict(rows)

@@ -1,0 +1,228 @@
+"""The trail: everything that happened to something, event by event, with before and after.
+
+What has a stream of its own (member, fund, policy, activity …) is read there. For
+projects, organisations and actors, which many streams speak of, the positions of
+their events are kept in compact lists: one row for each 4096 positions of the log,
+two bytes for each event.
+"""
+
+import sys
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from itertools import groupby, islice
+from typing import Any, Final, get_args
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import fields
+
+from ledger.domain import errors
+from ledger.domain.errors import InvalidCommand, NotFound
+from ledger.domain.events import TOPICS, Event, StreamType
+from ledger.log import codec
+from ledger.store.log import LogStore, Row
+from projections.folding import Handler
+from projections.moves import Flow
+from projections.session import Snapshot
+from projections.tables import Column, Deltas, Record, Table, integers, text
+from projections.totals import project_of
+
+#: Positions of the log that share a row.
+BLOCK: Final = 4096
+TRAIL: Final = Table(
+    "trail",
+    (*text("entity"), *integers("block", merge="key"), Column("offsets", "bytes", "append")),
+)
+TABLES: Final = (TRAIL,)
+#: Rows of the log that are read at a time.
+PAGE: Final = 500
+
+#: What many streams speak of.
+LISTED: Final = ("project", "organisation", "actor")
+#: Topics of the streams of these entities themselves.
+_OWN: Final = {
+    "OrganisationRegistered": "organisation",
+    "ProjectOpened": "project",
+    "ProjectClosed": "project",
+}
+#: What is raised for an entity nothing ever happened to.
+_NOT_FOUND: Final[Mapping[str, type[NotFound]]] = {
+    "member": errors.MemberNotFound,
+    "organisation": errors.OrganisationNotFound,
+    "project": errors.ProjectNotFound,
+    "activity": errors.ActivityNotFound,
+    "policy": errors.PolicyNotFound,
+    "fund": errors.FundNotFound,
+    "key": errors.KeyNotFound,
+}
+_COMMON: Final = frozenset(f.name for f in fields(Event))
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One event of a trail. `changes`: what the event says was before and is after."""
+
+    position: int
+    recorded: datetime
+    effective_on: date
+    actor: str
+    key: str
+    command_id: str
+    stream: str
+    topic: str
+    fields: dict[str, Any]
+    changes: dict[str, tuple[Any, Any]]
+
+
+class Trail(Struct, frozen=True, kw_only=True):
+    """Entries in log order; `after` is where the next page begins, None at the end."""
+
+    position: int
+    entity: str
+    entries: list[Entry]
+    after: int | None
+
+
+class TrailFold:
+    """Positions that spoke of something since the last drain."""
+
+    def __init__(self, _: Snapshot) -> None:
+        self._projects: defaultdict[str, list[int]] = defaultdict(list)
+        self._organisations: defaultdict[str, list[int]] = defaultdict(list)
+        self._actors: defaultdict[str, list[int]] = defaultdict(list)
+        self._lists = dict(
+            zip(LISTED, (self._projects, self._organisations, self._actors), strict=True)
+        )
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """All topics: every event has an actor."""
+        return {topic: self._handler(topic) for topic in TOPICS}
+
+    def _handler(self, topic: str) -> Handler:
+        names = {f.name for f in fields(TOPICS[topic])}
+        return self._hours if names >= {"project", "team"} else self._other
+
+    def _hours(self, position: int, _: str, event: Any, __: list[Flow]) -> None:
+        self._projects[event.project].append(position)
+        self._organisations[event.organisation].append(position)
+        self._actors[event.actor].append(position)
+        if event.team is not None and event.team != event.organisation:
+            self._organisations[event.team].append(position)
+
+    def _other(self, position: int, owner: str, event: Any, _: list[Flow]) -> None:
+        named = {(entity, getattr(event, entity, "")) for entity in LISTED}
+        named.add(("project", project_of(getattr(event, "target", ""))))
+        topic = type(event).__name__
+        if topic in _OWN:
+            named.add((_OWN[topic], owner))
+        for entity, entity_id in named:
+            if entity_id:
+                self._lists[entity][entity_id].append(position)
+
+    def drain(self) -> Deltas:
+        """The deltas gathered so far; gathering begins anew."""
+        rows: list[Record] = [
+            (f"{entity}/{entity_id}", block, _packed(positions))
+            for entity, lists in self._lists.items()
+            for entity_id, all_positions in lists.items()
+            for block, positions in groupby(all_positions, _block_of)
+        ]
+        for lists in self._lists.values():
+            lists.clear()
+        return [(TRAIL, rows)]
+
+
+def _block_of(position: int) -> int:
+    return position // BLOCK
+
+
+def _swapped(offsets: "array[int]") -> "array[int]":
+    """Two-byte numbers as they are stored, the high byte first."""
+    if sys.byteorder == "little":
+        offsets.byteswap()
+    return offsets
+
+
+def _packed(positions: Iterable[int]) -> bytes:
+    """Positions of one block as they are stored."""
+    return _swapped(array("H", [position % BLOCK for position in positions])).tobytes()
+
+
+def positions_of(snapshot: Snapshot, entity: str, after: int = 0) -> Iterator[int]:
+    """Positions above `after` of events that spoke of a project, organisation or actor."""
+    for block, offsets in snapshot.stream(
+        "SELECT block, offsets FROM {g}trail WHERE entity = ? AND block >= ? ORDER BY block",
+        entity,
+        after // BLOCK,
+    ):
+        for offset in _swapped(array("H", bytes(offsets))):
+            position = block * BLOCK + offset
+            if position > after:
+                yield position
+
+
+def trail(
+    store: LogStore, snapshot: Snapshot, entity: str, after: int = 0, limit: int = 100
+) -> Trail:
+    """Up to `limit` events of an entity such as `member/V0001` or `project/P001`, after a position.
+
+    Raises InvalidCommand for an unknown type, NotFound for what nothing ever happened to.
+    """
+    kind, _, entity_id = entity.partition("/")
+    if kind not in (*get_args(StreamType), "actor") or not entity_id:
+        raise InvalidCommand("entity")
+    rows = list(islice(rows_of(store, snapshot, entity, after), limit + 1))
+    if not rows and not (after and any(rows_of(store, snapshot, entity))):
+        raise _NOT_FOUND.get(kind, NotFound)("entity", entity=entity)
+    page = rows[:limit]
+    return Trail(
+        position=snapshot.position,
+        entity=entity,
+        entries=[_entry(row) for row in page],
+        after=page[-1].position if len(rows) > limit else None,
+    )
+
+
+def rows_of(store: LogStore, snapshot: Snapshot, entity: str, after: int = 0) -> Iterator[Row]:
+    """The rows of an entity above a position, none beyond what the snapshot stands at."""
+    if entity.partition("/")[0] not in LISTED:
+        for row in store.select_streams([entity]):
+            if after < row.position <= snapshot.position:
+                yield row
+        return
+    positions = positions_of(snapshot, entity, after)
+    while page := list(islice(positions, PAGE)):
+        yield from store.select_positions(page)
+
+
+def _entry(row: Row) -> Entry:
+    """An event as the trail shows it."""
+    event = codec.decode(row.topic, row.state)
+    told = msgspec.to_builtins(event)
+    return Entry(
+        position=row.position,
+        recorded=event.timestamp,
+        effective_on=event.effective_on,
+        actor=event.actor,
+        key=event.key,
+        command_id=event.command_id,
+        stream=row.originator_id,
+        topic=row.topic,
+        fields={name: value for name, value in told.items() if name not in _COMMON},
+        changes=_changes(event),
+    )
+
+
+def _changes(event: Event) -> dict[str, tuple[Any, Any]]:
+    """What was before and is after: of `level_before` and `level_after` the `level`.
+
+    `before` and `after` alone are the minutes of an entry.
+    """
+    changes = {}
+    for name in event.__struct_fields__:
+        if name.endswith("before"):
+            after = name.removesuffix("before") + "after"
+            what = name.removesuffix("before").rstrip("_") or "minutes"
+            changes[what] = (getattr(event, name), getattr(event, after))
+    return changes

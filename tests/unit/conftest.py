@@ -1,0 +1,21 @@
+"""Read models of the whole story, folded once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledger.store.place import SqliteFile
+from projections.database import open_reads
+from projections.runner import catch_up
+from projections.session import Snapshot
+from tests.told import STORE
+
+
+@pytest.fixture(scope="session")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
+    """A view of the read models of the whole story."""
+    reads = open_reads(SqliteFile(tmp_path_factory.mktemp("reads") / "reads.db"))
+    catch_up(STORE, reads)
+    with reads.read() as snapshot:
+        yield snapshot
+    reads.close()

@@ -1,0 +1,172 @@
+"""Files of offices: told apart by content, read with their row numbers, or refused whole."""
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+from api.cli import cells, spreadsheets
+from api.cli.spreadsheets import Book, Record, SheetNotFound, UnreadableFile, open_book
+
+TEXT = "标题\r\n\r\n编号,日期\r\nV1,\"两\r\n行\"\r\n"
+ROWS = [["标题"], [], ["编号", "日期"], ["V1", "两\r\n行"]]
+
+
+def records(book: Book) -> list[list[Any]]:
+    """All rows of all tables."""
+    return [list(record.cells) for table in book.tables for record in table.records()]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "found"),
+    [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("gb18030", "gb18030"), ("gbk", "gb18030"),
+     ("utf-16", "utf-16")],
+)  # fmt: skip
+def test_text_is_read_in_the_encodings_of_offices(
+    tmp_path: Path, encoding: str, found: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(TEXT.encode(encoding))
+    book = open_book(path)
+    assert (book.form, book.encoding, book.rows) == ("cells", found, 4)
+    assert records(book) == ROWS
+    assert [r.row for r in book.tables[0].records()] == [1, 2, 3, 4]
+    assert book.tables[0].head == list(book.tables[0].records())
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+def test_the_delimiter_is_seen(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(f"标题，甲\n编号{delimiter}日期\nV1{delimiter}2025-03-01\n", encoding="utf-8")
+    assert records(open_book(path))[1:] == [["编号", "日期"], ["V1", "2025-03-01"]]
+
+
+def test_a_text_may_begin_with_rows_whose_encoding_does_not_show(tmp_path: Path) -> None:
+    """ASCII for longer than any buffer, and one Chinese word at the end."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"member,date\n" * 100_000 + "编号,日期\n".encode("gb18030"))
+    book = open_book(path)
+    assert (book.encoding, book.rows) == ("gb18030", 100_001)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a,b\n\xff\xff\xff\n", "not in utf-8, gb18030"),
+        (b'a,b\n1,"open\n2,3\n', "unexpected end"),
+        (b'a,b\n1,"open\n2,"3"\n', "expected after"),
+        (b'a,b\n1,"' + b"x\n" * 200 + b'"\n', "quotation mark is not closed"),
+        (b"a" * (2 << 20), "endless"),
+        (b"<html><table>", "web page"),
+        (b"PK\x03\x04 no workbook", ""),
+        (b"\xd0\xcf\x11\xe0 no workbook", ""),
+    ],
+)
+def test_what_cannot_be_read_to_its_end_is_refused_whole(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFile) as error:
+        open_book(path)
+    assert reason in str(error.value.facts["reason"])
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile):
+        open_book(tmp_path / "none.csv")
+
+
+def test_lines_are_told_by_their_first_character(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes('\ufeff\n{"op":"log_hours"}\n\n {"编号":"V1"} '.encode())
+    book = open_book(path)
+    assert book.form == "lines"
+    assert records(book) == [[""], ['{"op":"log_hours"}'], [""], ['{"编号":"V1"}']]
+
+
+# workbooks
+
+
+def workbook(path: Path, fill: Callable[[Any], None]) -> Path:
+    """A workbook on disk."""
+    book = openpyxl.Workbook()
+    fill(book)
+    book.save(path)
+    return path
+
+
+def test_a_workbook_keeps_row_numbers_types_and_blank_cells(tmp_path: Path) -> None:
+    def fill(book: Any) -> None:
+        sheet = book.active
+        sheet["B3"] = "标题"
+        sheet.merge_cells("B3:F3")
+        for column, value in enumerate(
+            ["V1", 12, date(2025, 3, 1), time(9, 20), timedelta(hours=26), 2.5, None, "x"], 2
+        ):
+            sheet.cell(6, column, value)
+
+    book = open_book(workbook(tmp_path / "a.xlsx", fill))
+    assert (book.form, book.rows) == ("cells", 6)
+    (table,) = book.tables
+    rows = list(table.records())
+    assert [record.row for record in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[2].cells[0] == "标题"
+    assert set(rows[0].cells) == {None}
+    assert rows[5] == Record(
+        6, ["V1", 12.0, date(2025, 3, 1), time(9, 20), timedelta(hours=26), 2.5, None, "x"]
+    )
+    assert cells.moment(rows[5].cells[3]).clock == "09:20"
+
+
+def test_every_minute_of_a_day_is_read_back_from_a_workbook(tmp_path: Path) -> None:
+    """Clock times are binary fractions of a day in the file."""
+    times = [time(minute // 60, minute % 60) for minute in range(1440)]
+    path = workbook(
+        tmp_path / "a.xlsx",
+        lambda book: [book.active.append([t, datetime.combine(date(2025, 3, 1), t)]) for t in times],
+    )
+    for clock, row in zip(times, records(open_book(path)), strict=True):
+        assert {cells.moment(cell).clock for cell in row} == {clock.isoformat("minutes")}
+
+
+def test_all_sheets_that_show_are_read_or_the_one_asked_for(tmp_path: Path) -> None:
+    def fill(book: Any) -> None:
+        book.active.title = "一"
+        book.active.append(["a"])
+        book.create_sheet("二").append(["b"])
+        hidden = book.create_sheet("隐")
+        hidden.append(["c"])
+        hidden.sheet_state = "hidden"
+
+    path = workbook(tmp_path / "a.xlsx", fill)
+    book = open_book(path)
+    assert [table.name for table in book.tables] == ["一", "二"]
+    assert book.hidden == {"隐": 1}
+    assert records(open_book(path, "二")) == [["b"]]
+    assert records(open_book(path, "隐")) == [["c"]]
+    with pytest.raises(SheetNotFound) as error:
+        open_book(path, "三")
+    assert error.value.facts == {"sheet": "三", "sheets": "一, 二, 隐"}
+
+
+def test_a_text_has_no_sheets(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n")
+    with pytest.raises(SheetNotFound):
+        open_book(tmp_path / "a.csv", "一")
+
+
+@pytest.mark.parametrize("epoch_1904", [False, True])
+def test_workbooks_that_count_from_1904_are_told(tmp_path: Path, epoch_1904: bool) -> None:
+    def fill(book: Any) -> None:
+        if epoch_1904:
+            book.epoch = CALENDAR_MAC_1904
+        book.active.append([date(2025, 3, 1)])
+
+    (table,) = open_book(workbook(tmp_path / "a.xlsx", fill)).tables
+    assert table.shift == (spreadsheets.SHIFT_1904 if epoch_1904 else 0)
+    assert cells.day(next(table.records()).cells[0]) == date(2025, 3, 1)

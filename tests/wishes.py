@@ -1,0 +1,266 @@
+"""Random commands over few ids, so that they meet: valid ones, borderline ones, hopeless ones.
+
+Days are drawn as distances from today, so that a failing history can be replayed on another day.
+"""
+
+from datetime import date, timedelta
+from functools import cache
+from typing import Any, Final, get_args
+
+from hypothesis import strategies as st
+from msgspec import NODEFAULT
+from msgspec.structs import fields
+
+from ledger.domain import commands as c
+from ledger.domain import values as v
+
+MEMBERS: Final = ["V1", "V2", "V3"]
+REGIONS: Final = ["330424", "330424001", "330424101", "640122"]
+FUNDS: Final = ["F1", "F2"]
+HERE, AWAY = "haiyan.example/hours", "yongning.example/hours"
+
+
+def often(*usual: Any, rare: Any = ()) -> st.SearchStrategy[Any]:
+    """Mostly one of the usual values, about one time in ten a rare one."""
+    weighted = [*usual] * max(1, 9 * max(1, len(rare)) // len(usual)) + [*rare]
+    return st.sampled_from(weighted)
+
+
+def some(strategy: st.SearchStrategy[Any], size: int = 2) -> st.SearchStrategy[Any]:
+    """A tuple of up to so many."""
+    return st.lists(strategy, max_size=size).map(tuple)
+
+
+def derived(owners: list[str], mark: str, numbers: int) -> st.SearchStrategy[str]:
+    """Ids the ledger gives out: `V1-2`, `F1-E1`."""
+    return st.builds(
+        "{}-{}{}".format, often(*owners, rare=["X9"]), st.just(mark), st.integers(1, numbers)
+    )
+
+
+def terms(today: date) -> st.SearchStrategy[v.Terms]:
+    """Terms around this year, with few regions and categories."""
+    return st.builds(
+        v.Terms,
+        purpose=st.just("助老"),
+        regions=some(often("330424", "330424001", rare=["64"]), 1),
+        allowed=often((), ("meals", "incentive"), rare=[("transport",)]),
+        forbidden=often((), rare=[("meals",), ("banquet",)]),
+        opens_on=often(today - timedelta(days=300), rare=[today + timedelta(days=1)]),
+        closes_on=often(today + timedelta(days=300), rare=[today - timedelta(days=1)]),
+    )
+
+
+lots = st.builds(
+    v.Lot,
+    receipt=derived(FUNDS, "R", 3),
+    source_kind=st.sampled_from(["charity", "welfare_lottery"]),
+    source_id=st.sampled_from(["S1", "S2"]),
+    fen=st.sampled_from([1, 99, 500, 10_000]),
+)
+
+
+@cache
+def pools(today: date) -> dict[str, st.SearchStrategy[Any]]:
+    """What may stand in a field, by its name."""
+    near = st.integers(0, 12).map(lambda days: today - timedelta(days=days))
+    wide = st.integers(-2, 120).map(lambda days: today - timedelta(days=days))
+    fen = often(1, 250, 1_000, rare=[10_001, 10**7, 10**13])
+    kinds = st.lists(st.sampled_from(get_args(v.MemberKind)), min_size=1, max_size=3)
+    next_year = today + timedelta(days=365)
+    clock = st.sampled_from(["08:00", "09:00", "10:30", "23:00", "00:30"])
+    word = st.sampled_from(["elder_care", "training"])
+    return {
+        "effective_on": st.one_of(near, near, near, near, near, wide),
+        "origin": st.just(HERE), "utc_offset": st.just("+08:00"), "currency": st.just("CNY"),
+        "region": often(*REGIONS[:3], rare=[REGIONS[3], "33"]),
+        "backdating_days": often(30, 90, rare=[0, 36_600]),
+        "day_minutes_max": often(480, 600, rare=[60, 1_440]),
+        "name": often("海盐", "x", rare=[" x", "x\n"]), "population": st.just(380_000),
+        "levels": st.just((v.StarLevel(stars=1, minutes=60), v.StarLevel(stars=2, minutes=120))),
+        "rule": often("R1", "R2", "R3", "R4", "R5"), "categories": some(word),
+        "num": st.sampled_from([0, 1, 2, 3]), "den": st.sampled_from([1, 2, 7]),
+        "entry_max": st.sampled_from([30, 100, 1_000]), "day_max": st.sampled_from([50, 120]),
+        "note": st.just("0" * 64),
+        "member": often(*MEMBERS, rare=["X9"]),
+        "kinds": kinds.map(tuple),
+        "reason_code": st.just("asked_for"), "credential": often("social_worker", "first_aid"),
+        "level": st.sampled_from(["l1", "l2"]), "tier": st.sampled_from(["t1", "t2"]),
+        "organisation": often("O1", rare=["O2", "O9"]),
+        "residency": st.sampled_from(get_args(v.Residency)),
+        "org_kind": st.sampled_from(get_args(v.OrgKind)),
+        "project": often("P1", "P2", rare=["P3", "P9"]),
+        "service_on": st.one_of(near, near, wide), "held_on": near, "opens_on": wide,
+        "closes_on": st.integers(-300, 5).map(lambda days: today - timedelta(days=days)),
+        "minutes": often(1, 30, 60, 119, 120, 480, rare=[0, -1, 1_440, 2**60]),
+        "category": often("elder_care", "training", rare=["meals", "other"]),
+        "evidence": st.sampled_from(get_args(v.Evidence)),
+        "kind": often("service", rare=["training"]),
+        "team": often("O1", rare=["O2", "O9"]), "activity": often("A1", "A2", rare=["A9"]),
+        "start": clock, "end": clock, "source": st.just("sys"),
+        "source_ref": st.sampled_from(["1", "2", "3"]), "replaces": derived(MEMBERS, "", 4),
+        "entry": derived(MEMBERS, "", 6), "deficit": st.booleans(),
+        "policy": often("Y1", "Y2", rare=["Y3", "Y9"]),
+        "dimension": st.sampled_from(get_args(v.Dimension)),
+        "threshold": st.builds(
+            v.Threshold, minutes=often(0, 60, rare=[10_000]), months=st.sampled_from([1, 12])
+        ),
+        "credit_cost": often(0, 30, 60, rare=[10_000]), "fen_cost": often(0, rare=[100]),
+        "quota_member": st.integers(1, 3), "quota_total": st.integers(1, 4),
+        "quota_period": st.sampled_from(get_args(v.QuotaPeriod)),
+        "document": often("bill", rare=["x" * 4_000]), "grant": derived(MEMBERS, "G", 3),
+        "responsible": st.just("zhou"), "registered": st.integers(0, 30),
+        "attended": st.integers(0, 30), "served": st.integers(0, 30),
+        "fund": often(*FUNDS, rare=["F3", "F9"]), "terms": terms(today),
+        "consent": st.just("letter"), "fen": fen,
+        "source_kind": often("charity", "welfare_lottery"), "source_id": often("S1", "S2"),
+        "target": often("project/P1", "policy/Y2", rare=["project/P2", "project/P9", "policy/Y1"]),
+        "receipts": some(derived(FUNDS, "R", 3)), "payee_kind": st.just("supplier"),
+        "payee": st.just("x"), "lots": st.lists(lots, min_size=1, max_size=2).map(tuple),
+        "expense": derived(FUNDS, "E", 3), "to_region": often("330424", "330424001", "640122"),
+        "to_origin": often(HERE, AWAY), "transfer": derived(FUNDS, "T", 3),
+        "from_origin": often(AWAY, rare=[HERE]), "from_region": st.just("640122"),
+        "holder": often("street", "office"), "roles": st.just(("recorder",)),
+        "regions": some(st.just("330424"), 1), "organisations": st.just(()),
+        "funds": st.just(()), "sources": st.just(()), "expires_on": st.just(next_year),
+        "key": st.just("none"),
+    }  # fmt: skip
+
+
+#: What most commands do not say.
+SELDOM: Final = {"effective_on", "team", "activity", "replaces", "receipts", "to_origin", "fund",
+                 "minutes", "document"}  # fmt: skip
+
+
+@cache
+def commands_of(kind: type[c.Command], today: date) -> st.SearchStrategy[Any]:
+    """Commands of one class. What may be left out is left out half of the time."""
+    known, wishes = pools(today), {}
+    for field in fields(kind):
+        pool = known[field.name]
+        if kind is c.SetAccrualRule and field.name == "evidence":
+            pool = some(pool, 1)
+        may_lack = field.default is not NODEFAULT or field.default_factory is not NODEFAULT
+        if may_lack and field.name not in {"entry", "reason_code"}:
+            absent = st.just(field.default)
+            seldom = field.name in SELDOM and kind is not c.AcceptTransfer
+            pool = st.one_of([absent] * (5 if seldom else 1) + [pool])
+        wishes[field.name] = pool
+    return st.builds(kind, **wishes).map(tidied)
+
+
+def tidied(command: Any) -> Any:
+    """Halves of pairs are left out more often than not, and an entry has one name."""
+    if isinstance(command, c.LogHours):
+        return _replace(command, start=command.start if command.end else None,
+                        end=command.end if command.start else None,
+                        source_ref="1" if command.source and not command.source_ref
+                        else command.source_ref if command.source else None)  # fmt: skip
+    if isinstance(command, c.EntryCommand):
+        if command.member and command.source and command.source_ref:
+            return _replace(command, entry=None)
+        return _replace(command, member=None, source=None, source_ref=None)
+    if isinstance(command, c.PolicyCommand) and command.fen_cost:
+        return _replace(command, fund=command.fund or "F1")
+    return command
+
+
+#: Fields that name something the ledger gave an id to.
+AIMS: Final = ("entry", "replaces", "grant", "expense", "transfer")
+
+
+def aimed(command: Any, known: dict[str, list[str]], pick: int) -> Any:
+    """The command with ids that exist, most of the time: otherwise few would meet anything."""
+    aims = [name for name in AIMS if getattr(command, name, None) and known.get(name)]
+    if pick % 8 == 7:
+        return command
+    if isinstance(command, c.LogHours) and "replaces" not in aims:
+        return _replace(command, replaces=None)
+    return _replace(command, **{name: known[name][-1 - pick % len(known[name])] for name in aims})
+
+
+def learn(known: dict[str, list[str]], command: Any, answer: dict[str, Any]) -> None:
+    """Remember the ids of an answer; rejected and voided entries may be replaced."""
+    for name in AIMS:
+        if name in answer and answer[name] not in known.setdefault(name, []):
+            known[name].append(answer[name])
+    if isinstance(command, c.RejectHours | c.VoidHours):
+        known.setdefault("replaces", []).append(answer["entry"])
+
+
+def _replace(command: Any, **changes: Any) -> Any:
+    values = {field.name: getattr(command, field.name) for field in fields(type(command))}
+    return type(command)(**values | changes)
+
+
+Weights = dict[type[c.Command], int]
+
+#: Kinds of commands by how often they are drawn.
+HOURS: Final[Weights] = {
+    c.LogHours: 5, c.VerifyHours: 5, c.RejectHours: 1, c.CorrectHours: 2, c.VoidHours: 1,
+}  # fmt: skip
+INCENTIVES: Final[Weights] = {
+    c.GrantIncentive: 12, c.RevokeGrant: 3, c.DefinePolicy: 1, c.AmendPolicy: 1,
+}  # fmt: skip
+MONEY: Final[Weights] = {
+    c.ReceiveFunds: 4, c.AllocateFunds: 6, c.ReleaseFunds: 2, c.SpendFunds: 6, c.ReverseSpend: 4,
+    c.ReturnFunds: 2, c.SendTransfer: 4, c.AcceptTransfer: 4, c.DeclineTransfer: 2,
+    c.ReceiveTransfer: 2, c.OpenFund: 1, c.AmendFund: 1,
+}  # fmt: skip
+REGISTRY: Final[Weights] = {
+    c.RegisterMember: 2, c.ChangeMemberKinds: 2, c.MoveMember: 2, c.DeregisterMember: 1,
+    c.RecordCredential: 4, c.WithdrawCredential: 2, c.JoinOrganisation: 4, c.LeaveOrganisation: 2,
+    c.RegisterOrganisation: 1, c.OpenProject: 1, c.HoldActivity: 4, c.WithdrawActivity: 2,
+    c.SetLimits: 1, c.SetAccrualRule: 2, c.SetStarLevels: 1, c.ProfileRegion: 1, c.OpenLedger: 1,
+    c.EraseText: 1, c.IssueKey: 1, c.RevokeKey: 1,
+}  # fmt: skip
+#: What ends things, and would end every history soon.
+ENDS: Final[Weights] = {
+    c.ClosePolicy: 1, c.CloseFund: 1, c.CloseProject: 1, c.DeregisterMember: 1,
+}  # fmt: skip
+
+
+def wishes(today: date, *weights: Weights) -> st.SearchStrategy[Any]:
+    """Commands of any of these kinds."""
+    kinds = [kind for each in weights for kind, weight in each.items() for _ in range(weight)]
+    return st.sampled_from(kinds).flatmap(lambda kind: commands_of(kind, today))
+
+
+def beginning(today: date) -> list[c.Command]:
+    """A county in which commands find something: people, projects, policies, money."""
+    new_year = today - timedelta(days=400)
+    within = v.Terms(purpose="助老", opens_on=new_year, closes_on=today + timedelta(days=300))
+    offer: dict[str, Any] = {
+        "name": "x", "region": "330424", "threshold": v.Threshold(minutes=0, months=12),
+        "dimension": "economic_incentive", "credit_cost": 30, "opens_on": new_year,
+        "closes_on": today + timedelta(days=300), "quota_period": "month",
+    }  # fmt: skip
+    project: dict[str, Any] = {
+        "name": "x", "categories": ("elder_care", "training"), "opens_on": new_year,
+    }  # fmt: skip
+    return [
+        c.OpenLedger(origin=HERE),
+        c.SetAccrualRule(rule="R1", region="330424", num=1, den=1, effective_on=new_year),
+        c.RegisterOrganisation(organisation="O1", name="x", org_kind="team", region="330424"),
+        *(c.RegisterMember(member=member, region="330424001") for member in MEMBERS),
+        c.OpenProject(project="P1", organisation="O1", region="330424", **project),
+        c.OpenProject(project="P2", organisation="O1", region="330424101", **project),
+        c.OpenFund(fund="F1", name="x", organisation="O1", region="330424", terms=within),
+        c.OpenFund(fund="F2", name="x", organisation="O1", region="330424001", terms=within),
+        c.ReceiveFunds(fund="F1", source_kind="charity", source_id="S1", fen=9_000, document="x"),
+        c.DefinePolicy(policy="Y1", quota_total=3, quota_member=2, **offer),
+        c.DefinePolicy(policy="Y2", fund="F1", fen_cost=100, **offer),
+        c.AllocateFunds(fund="F1", target="policy/Y2", fen=300),
+        *(
+            c.LogHours(
+                member=member,
+                project="P1",
+                service_on=today - timedelta(days=40),
+                minutes=90,
+                category="elder_care",
+                evidence="manual",
+            )
+            for member in MEMBERS
+        ),
+        *(c.VerifyHours(entry=f"{member}-1") for member in MEMBERS),
+    ]
