@@ -12,11 +12,13 @@ from typing import Final
 
 from ledger.store.place import Place, SqliteFile
 from projections.models import TABLES
+from projections.postings import POSTINGS
 from projections.session import Engine, PositionMoved, Session, Snapshot
 from projections.sqlite import SqliteEngine
 from projections.tables import Deltas, index_sql, layout_of
 
-LAYOUT: Final = layout_of(TABLES)
+#: What the tables look like and what events mean in them; another one begins anew.
+LAYOUT: Final = layout_of((*TABLES, *POSTINGS))
 #: How often a reader looks again when rebuilds drop the tables it was about to read.
 ENTRIES_MAX: Final = 5
 
@@ -78,6 +80,8 @@ class Reads:
                 chosen = self._current(session) if generation is None else generation
                 session.hold(self._prefix(chosen) + TABLES[0].name)
                 position = self._tracked(session, chosen)
+                if position < 0:
+                    raise PositionMoved(generation=chosen)
                 stack.push(attempt.pop_all())
                 return Snapshot(session, chosen, position, self._prefix(chosen))
         raise PositionMoved(generation=generation)

@@ -16,7 +16,7 @@ from eventsourcing.postgres import PostgresTrackingRecorder
 from psycopg import IsolationLevel
 from psycopg.rows import dict_row, tuple_row
 
-from ledger.domain.errors import Unavailable
+from ledger.domain.errors import InvalidSettings, Unavailable
 from ledger.store.place import PostgresSchema
 from ledger.store.pool import Pool
 from ledger.store.postgres_datastore import Datastore
@@ -138,6 +138,9 @@ class PostgresEngine:
                     yield session
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise Unavailable(reason=type(error).__name__) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            reason = "the role may not do this"
+            raise InvalidSettings("LEDGER_READ_URL", reason=reason) from error
 
     def reading(self) -> AbstractContextManager[Session]:
         """A transaction that sees one state of the database throughout and changes nothing."""

@@ -26,6 +26,8 @@ CONNECTIONS_MAX: Final = 16
 #: Pages (4 KiB) of write-ahead log before they are moved into the file.
 CHECKPOINT_PAGES: Final = 8000
 CACHE_KIB: Final = 65_536
+#: Not a file of ours, or no longer: it may be deleted, the log has everything.
+_DAMAGED: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
 class SqliteSession:
@@ -114,7 +116,11 @@ class SqliteEngine:
                     _roll_back(connection, error)
                     raise
         except (sqlite3.OperationalError, sqlite3.InterfaceError) as error:
-            raise Unavailable(reason=error.sqlite_errorname) from error
+            raise Unavailable(reason=_name_of(error)) from error
+        except sqlite3.DatabaseError as error:
+            if _name_of(error) in _DAMAGED:
+                raise InvalidSettings("LEDGER_READ_URL", reason=_name_of(error)) from error
+            raise
 
     def reading(self) -> AbstractContextManager[Session]:
         """A transaction that sees one state of the database throughout and changes nothing."""
@@ -127,6 +133,11 @@ class SqliteEngine:
     def close(self) -> None:
         """Close what is open."""
         self._pool.close()
+
+
+def _name_of(error: sqlite3.Error) -> str:
+    """SQLite's own name of an error, where it is SQLite's."""
+    return getattr(error, "sqlite_errorname", type(error).__name__)
 
 
 def _roll_back(connection: sqlite3.Connection, error: BaseException) -> None:

@@ -97,9 +97,9 @@ def ordered_sql(table: Table) -> str:
     return f"SELECT {', '.join(table.names())} FROM {{g}}{table.name} ORDER BY {key}"
 
 
-def layout_of(tables: Iterable[Table]) -> str:
-    """A fingerprint of what the tables look like; another one needs fresh tables."""
-    return hashlib.sha256(repr(tuple(tables)).encode()).hexdigest()[:16]
+def layout_of(rows: Iterable[object]) -> str:
+    """A fingerprint of data that says what stored rows mean."""
+    return hashlib.sha256(repr(tuple(rows)).encode()).hexdigest()[:16]
 
 
 def digest_of(records: Iterable[Sequence[Value]]) -> str:

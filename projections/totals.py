@@ -36,6 +36,9 @@ TOTALS: Final = Table(
 TABLES: Final = (TOTALS,)
 
 #: Figure → (commodity, state, sign): minutes, credit-minutes, fen, person-times, activities.
+#: A slice counts the events within it: money allocated to a project of another region than the
+#: fund's leaves the unallocated of that region. `fen_transferred` is below zero where more came in
+#: from other regions than went there.
 FIGURES: Final = {
     "logged_minutes": ("MIN", "served", -1),
     "pending_minutes": ("MIN", "pending", 1),

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.settings import Settings
 from ledger.store.log import LogStore
-from ledger.store.open import factory_for
+from ledger.store.open import open_store
 from tests.postgres_server import PostgresServer
 
 
@@ -62,6 +62,6 @@ def settings(database_url: str) -> Settings:
 @pytest.fixture
 def store(settings: Settings) -> Iterator[LogStore]:
     """An empty log on each database."""
-    factory = factory_for(settings, create=True)
-    yield factory.application_recorder()  # type: ignore[misc]
-    factory.close()
+    log = open_store(settings, create=True)
+    yield log
+    log.close()

@@ -29,6 +29,7 @@ VARIES: Final = (
     (re.compile(r"\b[0-9a-f]{16}\b"), "<key>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+08:00)?"), "<time>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "<day>"),
+    (re.compile(r"\b\d{4}-\d\d\b"), "<month>"),
     (re.compile(r"─+"), "─"),
     (re.compile(r" +"), " "),
 )
@@ -81,7 +82,9 @@ def commands_of(block: str) -> Iterator[str]:
 def _run(command: str, environment: dict[str, str]) -> str:
     """What a command prints, stdout and stderr as they come."""
     if command.startswith("hourledger ") and not SHELL.search(command):
-        result = CliRunner().invoke(program, shlex.split(command)[1:], env=environment, prog_name="hourledger")
+        result = CliRunner().invoke(
+            program, shlex.split(command)[1:], env=environment, prog_name="hourledger"
+        )
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.output

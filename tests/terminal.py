@@ -2,11 +2,45 @@
 
 import json
 import shlex
-from typing import Any
+import subprocess
+import sys
+from datetime import date, timedelta
+from typing import Any, Final
 
 from click.testing import CliRunner, Result
 
 from api.cli.main import program
+
+YESTERDAY: Final = (date.today() - timedelta(days=1)).isoformat()
+#: The month that day is in.
+MONTH: Final = YESTERDAY[:7]
+#: A county at work: a project, a member with verified and pending hours, a fund with money.
+COUNTY: Final = f"""
+init --origin haiyan.example/hours
+set-accrual-rule R1 --region 33 --num 1 --den 1 --effective-on 2020-01-01
+register-organisation O1 --name 志愿者协会 --org-kind association --region 330424
+open-project P1 --name 助老 --organisation O1 --region 330424 --categories elder_care \
+    --opens-on 2020-01-01
+register-member V0001 --region 330424001
+register-member V0002 --region 330424101 --kinds volunteer,party_member
+record-credential V0002 --credential social_worker --level assistant
+join-organisation V0002 --organisation O1 --residency newcomer
+log-hours V0001 --project P1 --service-on {YESTERDAY} --hours 2.5 --category elder_care \
+    --evidence manual
+verify-hours V0001-1 --as supervisor
+log-hours V0002 --project P1 --service-on {YESTERDAY} --minutes 61 --category elder_care \
+    --evidence system
+open-fund F1 --name 公益金 --organisation O1 --region 330424 --terms-purpose 助老 \
+    --terms-opens-on 2020-01-01 --terms-closes-on 2099-12-31
+receive-funds F1 --source-kind charity --source-id C1 --yuan 1900.50 --document 收据1
+allocate-funds F1 --target project/P1 --yuan 1000
+spend-funds F1 --target project/P1 --yuan 350.20 --category food --payee-kind supplier \
+    --payee 粮油店 --document 发票118
+define-policy Y1 --name 公交 --dimension economic_incentive --region 330424 --threshold-hours 2 \
+    --threshold-months 12 --credit-cost 60 --opens-on 2020-01-01 --closes-on 2099-12-31
+grant-incentive V0001 --policy Y1
+"""
+EVENTS: Final = 18
 
 
 class Terminal:
@@ -38,3 +72,22 @@ class Terminal:
     def ask(self, line: str, **words: str) -> Any:
         """Run a line that must be done, and read its JSON."""
         return json.loads(self.do(f"{line} --json", **words))
+
+    def lines(self) -> list[bytes]:
+        """The log as exported."""
+        return self.do("export").encode().splitlines()
+
+
+def at_work(database_url: str) -> Terminal:
+    """In front of a new county at work."""
+    terminal = Terminal(database_url)
+    terminal.do_all(COUNTY)
+    return terminal
+
+
+def run_process(*args: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The program as a shell runs it."""
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli.main", *args],
+        capture_output=True, text=True, timeout=60, check=False, **options,
+    )  # fmt: skip

@@ -111,8 +111,8 @@ command = reading.reading_command(
                        help="a member's number or a policy; nothing lists members"),
         click.Option(["--region"], type=Shape(RegionCode), help="list only its members"),
         click.Option(["--after"], default="", metavar="MEMBER", help="list from behind this one"),
-        click.Option(["--limit"], type=click.IntRange(min=1), default=100, help="how many to list"),
+        reading.limit_option("--limit", "how many to list at most"),
     ],
     callback=run,
-    help="Show a member's minutes, credit and stars, a policy's grants, or a list of members.",
+    help="Show what a member or a policy has, or list members.",
 )  # fmt: skip

@@ -180,7 +180,12 @@ def _second_of(clock: time) -> int:
 
 
 def _since_midnight(clock: time) -> timedelta:
-    return datetime.combine(date.min, clock) - datetime.min
+    return timedelta(
+        hours=clock.hour,
+        minutes=clock.minute,
+        seconds=clock.second,
+        microseconds=clock.microsecond,
+    )
 
 
 def _fraction(number: Decimal) -> Moment:

@@ -99,11 +99,10 @@ def run(*, figures: bool) -> None:
     lines = check_lines(now)
     differences = check_figures(now) if figures else []
     root = merkle.root(lines.frontier).hex()
-    facts = {"lines": lines.size, "root": root, "figures": figures, "differences": differences}
     right = f"The log is right: {lines.size:,} lines with root {root}."
     if figures and not differences:
         right += "\nThe figures are what the log says."
-    now.say(right, **facts)
+    now.say(right, lines=lines.size, root=root, figures=figures, differences=differences)
     tell_differences(now, differences)
 
 
@@ -124,5 +123,5 @@ command = Command(
                      help="also make all figures anew and compare"),
     ],
     callback=run,
-    help="Recompute everything that is stored and compare; name the first thing that is wrong.",
+    help="Recompute all that is stored; name the first fault.",
 )  # fmt: skip

@@ -42,7 +42,7 @@ def run(*, scale: "Plan", seed: int, dry_run: bool) -> None:
     from api.cli.county.run import run_demo  # noqa: PLC0415 (not for --help)
 
     ledger, reads = now.open(create=True), now.open_reads()
-    with progress("demo", scale.events, unit="events", shown=now.on_terminal) as advance:
+    with progress("demo", scale.steps, unit="events", shown=now.on_terminal) as advance:
         figures = run_demo(ledger, reads, scale.scale, seed, advance)
     if now.json:
         display.as_json(figures)

@@ -68,9 +68,9 @@ def run(*, file: str, after: int, until: int | None) -> None:
     else:
         with Path(file).open("wb") as target:
             root = write_lines(now, target, after, until)
-    facts = {"first": after + 1, "last": until, "lines": until - after, "root": root.hex()}
+    say = now.say_aside if file == "-" else now.say
     sentence = f"Lines written: {until - after:,}. Root of the first {until:,}: {root.hex()}"
-    now.say(sentence, err=file == "-", **facts)
+    say(sentence, first=after + 1, last=until, lines=until - after, root=root.hex())
 
 
 _position = click.IntRange(min=0)
@@ -78,9 +78,17 @@ command = Command(
     "export",
     params=[
         click.Argument(["file"], default="-", help="where to; - or nothing is stdout"),
-        click.Option(["--after"], type=_position, default=0, help="only lines after this position"),
-        click.Option(["--until"], type=_position, help="only lines up to this position"),
+        click.Option(
+            ["--after"],
+            metavar="POSITION",
+            type=_position,
+            default=0,
+            help="only lines after this position",
+        ),
+        click.Option(
+            ["--until"], metavar="POSITION", type=_position, help="only lines up to this position"
+        ),
     ],
     callback=run,
-    help="Write the log as canonical lines, and say the root they hash to.",
+    help="Write the log as canonical lines, and say their root.",
 )

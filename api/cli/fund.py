@@ -80,7 +80,7 @@ def show_parts(found: "FundUsage") -> None:
 
 command = reading.reading_command(
     "fund",
-    [click.Argument(["fund"], type=Shape(Code), help="the fund's id")],
+    [click.Argument(["fund"], type=Shape(Code), metavar="FUND", help="the fund's id")],
     callback=run,
-    help="Show where each fen of a fund is, and the hours beside it.",
+    help="Show where each fen of a fund is, beside its hours.",
 )

@@ -1,5 +1,6 @@
 """`hourledger import`: the rows of an office file into the ledger."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ import click
 from api.cli import display
 from api.cli.program import Command
 from api.cli.progress import progress
-from api.cli.reading import pairs_of
+from api.cli.reading import bring_up, pairs_of
 from api.cli.refusals import REFUSED
-from api.cli.session import session
+from api.cli.session import Session, session
 
 
 def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, **said: Any) -> None:
@@ -26,7 +27,7 @@ def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, *
             now.caller(),
             mapping=pairs_of("--map", said["mapping"]),
             defaults=pairs_of("--default", said["defaults"]),
-            values=values_of(said["values"]),
+            values=with_names(now, values_of(said["values"])),
             unit=said["unit"],
             rejects_path=rejects,
             dry_run=dry_run,
@@ -38,6 +39,23 @@ def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, *
         import_summary.show(summary)
     if summary.refused_rows:
         click.get_current_context().exit(REFUSED)
+
+
+def with_names(now: Session, values: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """The same, with what the ledger's projects and organisations are called.
+
+    A name that two of them have means nothing.
+    """
+    from projections.catalogue import list_all  # noqa: PLC0415 (not for --help)
+
+    bring_up(now)
+    with now.open_reads().read() as snapshot:
+        for field, type_ in (("project", "project"), ("team", "organisation")):
+            things = list_all(snapshot, type_)
+            count = Counter(thing.name for thing in things)
+            named = {thing.name: thing.id for thing in things if count[thing.name] == 1}
+            values[field] = named | values.get(field, {})
+    return values
 
 
 def values_of(said: tuple[str, ...]) -> dict[str, dict[str, str]]:
@@ -70,5 +88,5 @@ command = Command(
         click.Option(["--dry-run"], is_flag=True, help="all checks, the same summary, no writing"),
     ],
     callback=run,
-    help="Import the rows of an office file; refused ones go to a file that can be mended.",
+    help="Import an office file; refused rows can be mended.",
 )  # fmt: skip

@@ -76,6 +76,7 @@ program = Sections(
     SECTIONS,
     find_command,
     help="A ledger of service hours, incentives and the money behind them.",
+    context_settings={"max_content_width": 100},
     epilog="Exit code: 0 done, 1 refused or found wrong, 2 not understood.",
 )
 

@@ -89,5 +89,5 @@ command = reading.reading_command(
                                "category, evidence, month"),
     ],
     callback=run,
-    help="Show how many members are registered and active, certified, or belong to organisations.",
+    help="Count members: registered, active, certified, belonging.",
 )  # fmt: skip

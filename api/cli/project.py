@@ -48,5 +48,5 @@ command = Command(
     "project",
     params=[click.Option(["--once"], is_flag=True, help="stop at the end of the log")],
     callback=run,
-    help="Keep the figures up to date: follow the log until interrupted.",
+    help="Keep the figures up to date until interrupted.",
 )

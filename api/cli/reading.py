@@ -27,12 +27,17 @@ def reading_command(name: str, params: list[click.Parameter], **attrs: Any) -> C
     """A command that shows figures: with the options all of them have."""
     explained: list[click.Parameter] = [
         click.Option(["--explain"], is_flag=True, help="also list the events behind the figures"),
-        click.Option(
-            ["--explain-limit"], type=click.IntRange(min=1), default=100, show_default=True,
-            help="how many of them at most",
-        ),
-    ]  # fmt: skip
+        limit_option("--explain-limit", "how many of them at most"),
+    ]
     return page_command(name, [*params, *explained], **attrs)
+
+
+def limit_option(name: str, help_: str) -> click.Option:
+    """An option that bounds how many are told."""
+    number = click.IntRange(min=1)
+    return click.Option(
+        [name], type=number, metavar="NUMBER", default=100, show_default=True, help=help_
+    )
 
 
 def page_command(name: str, params: list[click.Parameter], **attrs: Any) -> Command:
@@ -53,7 +58,10 @@ class Look(NamedTuple):
     explain_limit: int
 
     def tell(
-        self, answer: "Struct | dict[str, Any]", show: Callable[[], None], behind: Callable[[], "Moves"]
+        self,
+        answer: "Struct | dict[str, Any]",
+        show: Callable[[], None],
+        behind: Callable[[], "Moves"],
     ) -> None:
         """Answer with figures, and with the first of the moves behind them if asked for."""
         limit = self.explain_limit
@@ -135,5 +143,5 @@ def slice_options(groupings: str) -> list[click.Parameter]:
 
 def spoken(filters: Mapping[str, str]) -> str:
     """The filters as a title says them."""
-    told = ", ".join(f"{name} {value}" for name, value in filters.items())
+    told = ", ".join(f"{display.plain(name)} {value}" for name, value in filters.items())
     return f" ({told})" if told else ""

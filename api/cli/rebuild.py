@@ -1,4 +1,4 @@
-"""`hourledger rebuild`: the figures made anew from the log, compared with the old, and taken into use."""
+"""`hourledger rebuild`: the figures made anew from the log, compared, and taken into use."""
 
 from api.cli.check import tell_differences
 from api.cli.program import Command
@@ -31,5 +31,5 @@ def run() -> None:
 command = Command(
     "rebuild",
     callback=run,
-    help="Make all figures anew beside those in use, compare, and take them into use.",
+    help="Make all figures anew, compare, and use them.",
 )

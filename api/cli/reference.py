@@ -12,7 +12,10 @@ from typing import Final
 import click
 
 from api.cli.main import SECTIONS, program
+from api.cli.options import parameters
 from api.cli.session import SharedOption
+from api.cli.writing import WritingOption, writing_options
+from ledger.domain.commands import RevokeKey
 
 #: What stands behind this line is written by the program.
 MARKER: Final = "<!-- made by `python -m api.cli.reference docs/cli.md`; do not edit below -->"
@@ -27,6 +30,8 @@ def _lines() -> Iterator[str]:
     context = click.Context(program, info_name="hourledger")
     yield from ("## Reference", "", "Options of every command:", "")
     yield from _table([p for p in program.params if isinstance(p, SharedOption)], context)
+    yield from ("", "Options of every command that changes the ledger:", "")
+    yield from _table([*_day_of_the_act(), *writing_options()], context)
     for title, names in SECTIONS.items():
         yield from ("", f"### {title}")
         for name in names:
@@ -44,11 +49,21 @@ def _entry(command: click.Command, parent: click.Context) -> Iterator[str]:
             if inner is not None:
                 yield from _entry(inner, context)
         return
-    own = [p for p in command.params if not isinstance(p, SharedOption)]
+    own = [p for p in command.params if not _is_told_above(p)]
     usage = [p.make_metavar(context) for p in own if isinstance(p, click.Argument)]
     path = context.command_path.removeprefix("hourledger ")
     yield from ("", f"#### `{' '.join((path, *usage))}`", "", command.help or "", "")
     yield from _table(own, context)
+
+
+def _day_of_the_act() -> list[click.Parameter]:
+    """The option that says on which day an act counts."""
+    return [p for p in parameters(RevokeKey) if p.name == "effective_on"]
+
+
+def _is_told_above(param: click.Parameter) -> bool:
+    """Whether an option is one of every command, or of every one that writes."""
+    return isinstance(param, SharedOption | WritingOption) or param.name == "effective_on"
 
 
 def _table(params: list[click.Parameter], context: click.Context) -> Iterator[str]:

@@ -28,14 +28,12 @@ _PLACE: Final = re.compile(r"\$\.(\w+)")
 #: Words of a closed vocabulary as offices write them.
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "evidence": {
-        **dict.fromkeys(
-            ("信用", "信用时数", "信用时长", "系统", "签到", "打卡", "签到签退"), "system"
-        ),
-        **dict.fromkeys(("荣誉", "荣誉时数", "荣誉时长", "人工", "手工", "补录"), "manual"),
+        **dict.fromkeys(("信用", "信用时数", "信用时长", "系统", "签到", "system"), "system"),
+        **dict.fromkeys(("荣誉", "荣誉时数", "荣誉时长", "人工", "补录", "manual"), "manual"),
     },
     "kind": {
-        **dict.fromkeys(("服务", "志愿服务"), "service"),
-        **dict.fromkeys(("培训", "学习", "志愿培训"), "training"),
+        **dict.fromkeys(("服务", "志愿服务", "service"), "service"),
+        **dict.fromkeys(("培训", "学习", "志愿培训", "training"), "training"),
     },
 }
 
@@ -65,7 +63,22 @@ _REQUIRED: Final = {
 
 
 #: The day of service may also stand in the start, and is looked for there.
-_NAMED: Final = ("member", "project", "service_on", "category")
+_NAMED: Final = {
+    "member": "member's number",
+    "project": "project",
+    "service_on": "day of service",
+    "category": "category",
+}
+
+
+#: Field → columns it is read from where it has none of its own.
+_INSTEAD: Final[Mapping[str, tuple[str, ...]]] = {
+    "minutes": ("span", "end"),
+    "evidence": DURATIONS,
+    "service_on": ("start",),
+    "start": ("span",),
+    "end": ("span",),
+}
 
 
 class RowRefused(Exception):  # noqa: N818 (a turn of events)
@@ -135,20 +148,21 @@ class RowReader:
             values.pop("source_ref", None)
         times = self._times(row) if self._timed else Times(None, None)
         self._place_times(values, times)
-        for name in _NAMED:
+        for name, words in _NAMED.items():
             if name not in values:
-                raise RowRefused(name, f"the {name.replace('_', ' ')} is missing")
+                raise RowRefused(name, f"the {words} is missing")
         values["minutes"] = self._minutes(row, values, times)
         return _command(values)
 
     def place(self, name: str, row: Sequence[Cell]) -> str:
         """The header of the cell that gave a field; the field's own name where none did."""
-        names = {"minutes": (*DURATIONS, "span", "end"), "evidence": ("evidence", *DURATIONS),
-                 "start": ("start", "span"), "end": ("end", "span"),
-                 "service_on": ("service_on", "start")}.get(name, (name,))  # fmt: skip
-        found = [c for wanted in names for c in self._layout.columns if c.field == wanted]
-        filled = [c for c in found if c.index < len(row) and not is_blank(row[c.index])]
-        return next((c.header for c in (*filled, *found)), name)
+        groups = ((name,) if name not in DURATIONS else DURATIONS, _INSTEAD.get(name, ()))
+        for group in groups:
+            found = [column for column in self._layout.columns if column.field in group]
+            filled = [c for c in found if c.index < len(row) and not is_blank(row[c.index])]
+            if found:
+                return (filled or found)[0].header
+        return name
 
     # cells
 

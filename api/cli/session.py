@@ -92,9 +92,13 @@ class Session:
         if caller.regions or caller.organisations or caller.funds or caller.sources:
             raise Forbidden("key", needs=role)
 
-    def say(self, sentence: str, *, err: bool = False, **facts: object) -> None:
+    def say(self, sentence: str, **facts: object) -> None:
         """Answer with a sentence; with its facts when JSON was asked for."""
-        click.echo(display.to_json(facts) if self.json else sentence, err=err)
+        click.echo(display.to_json(facts) if self.json else sentence)
+
+    def say_aside(self, sentence: str, **facts: object) -> None:
+        """The same on stderr, where stdout has another use."""
+        click.echo(display.to_json(facts) if self.json else sentence, err=True)
 
     @property
     def on_terminal(self) -> bool:

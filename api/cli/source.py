@@ -47,5 +47,5 @@ command = reading.reading_command(
     "source",
     [click.Argument(["source"], metavar="[KIND/]SOURCE", help="the source, as charity/C1 or C1")],
     callback=run,
-    help="Show where the money of one source is, fund by fund.",
+    help="Show where a source's money is, fund by fund.",
 )

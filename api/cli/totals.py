@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import click
-
 from api.cli import display, explain, reading
 
 
@@ -28,5 +26,5 @@ command = reading.reading_command(
     "totals",
     reading.slice_options("region:6, organisation, project, kind, category, evidence, month"),
     callback=run,
-    help="Show minutes, credit, money, person-times and activities by any grouping.",
+    help="Sum up hours, money and activities by any grouping.",
 )

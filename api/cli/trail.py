@@ -84,9 +84,8 @@ command = reading.page_command(
                        help="member/V0001, project/P1, fund/F1, actor/alice, …"),
         click.Option(["--after"], type=click.IntRange(min=0), default=0, metavar="POSITION",
                      help="go on behind this position"),
-        click.Option(["--limit"], type=click.IntRange(min=1), default=100, show_default=True,
-                     help="how many events at most"),
+        reading.limit_option("--limit", "how many events at most"),
     ],
     callback=run,
-    help="Show everything that happened to a member, project, fund, actor, …, event by event.",
+    help="Show everything that happened to something, by event.",
 )  # fmt: skip

@@ -32,11 +32,15 @@ def ledger_command(kind: type[c.Command], name: str = "") -> Command:
     return Command(name, params=params, callback=run, help=kind.__doc__)
 
 
+class WritingOption(click.Option):
+    """An option of every command that writes."""
+
+
 def writing_options() -> list[click.Parameter]:
     """The options of every command that writes."""
     return [
-        click.Option(["--dry-run"], is_flag=True, help="all checks, the same answer, no writing"),
-        click.Option(
+        WritingOption(["--dry-run"], is_flag=True, help="all checks, the same answer, no writing"),
+        WritingOption(
             ["--command-id"], type=Shape(Code), metavar="ID",
             help="to repeat a command safely: the same id has its effect once; new if absent",
         ),

@@ -158,7 +158,8 @@ CASES: Final = [
          OFFERED + "grant-incentive {m} --policy {l}\n"
          + "revoke-grant {m}-G1 --reason-code error\n" * 2),
     # money
-    Case("insufficient_funds", "fen", RECEIVED + "allocate-funds {f} --target project/P1 --yuan 200.01"),
+    Case("insufficient_funds", "fen",
+         RECEIVED + "allocate-funds {f} --target project/P1 --yuan 200.01"),
     Case("insufficient_funds", "fen", ALLOCATED + SPEND + " --category food --yuan 150.01"),
     Case("insufficient_funds", "fen", ALLOCATED + "send-transfer {f} --to-region 64 --yuan 50.01"),
     Case("purpose_violation", "category", ALLOCATED + SPEND + " --category wages --yuan 1"),

@@ -5,19 +5,22 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from click.testing import CliRunner, Result
 
 from api.cli.county.figures import Figures, figures_of
 from api.cli.county.fraud import BUYER
 from api.cli.county.plan import HAIYAN, HULI, NINGXIA, plan_of
 from api.cli.county.run import run_demo
+from api.cli.main import program
 from ledger.application import Ledger
 from ledger.domain.errors import AlreadyExists
 from ledger.settings import Settings
 from projections.database import Reads, open_reads
-from tests import figures
+from tests import console, figures
 from tests.audit import Audit
 from tests.postgres_server import PostgresServer
 from tests.recount import Recount
@@ -25,6 +28,7 @@ from tests.recount import Recount
 #: The county is made once, by the one process that runs these tests.
 pytestmark = pytest.mark.xdist_group("demo")
 
+ROOT = Path(__file__).parents[2]
 SCALE = Fraction(1, 1000)
 SEED = 7
 
@@ -171,3 +175,21 @@ def test_a_run_that_was_cut_off_goes_on(database_url: str, counties: dict[str, M
         log = without_what_differs(lines_of(ledger))
     assert found.is_equal
     assert log == without_what_differs(lines_of(counties["sqlite"].ledger))
+
+
+def test_on_the_command_line_equal_figures_end_well_and_others_do_not(sqlite_url: str) -> None:
+    def say(*words: str) -> Result:
+        return CliRunner().invoke(program, ["--database", sqlite_url, *words])
+
+    made = say("demo", "--scale", "0.001", "--seed", str(SEED))
+    assert made.exit_code == 0, made.output
+    assert "≠" not in made.output
+    assert say("register-member", "V1", "--region", HAIYAN, "--as", "wang").exit_code == 0
+    again = say("demo", "--scale", "0.001", "--seed", str(SEED))
+    assert again.exit_code == 1
+    assert "≠" in again.output
+
+
+def test_the_example_of_the_document_answers_as_it_says(tmp_path: Path) -> None:
+    document = (ROOT / "docs/demo.md").read_text(encoding="utf-8")
+    assert console.masked(console.play(document, tmp_path)) == console.masked(document)

@@ -1,17 +1,14 @@
 """Each hazard of the event-sourcing library under stress, by its number, and its guard here.
 
-Hazards of the tailer (6, 18) have their tests beside it; what a cut connection does (3, 14) is
-shown in full in `test_store_faults.py`.
+Hazard 2 is in `test_append_only.py`; those of the tailer (6, 18) have their tests beside it; what
+a cut connection does (3, 14) is shown in full in `test_store_faults.py`.
 """
 
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,11 +17,8 @@ import msgspec
 import psycopg
 import pytest
 from eventsourcing.persistence import (
-    ApplicationRecorder,
-    InfrastructureFactory,
     IntegrityError,
     OperationalError,
-    StoredEvent,
 )
 
 from ledger.domain.errors import CorruptLog, InvalidSettings, NotDurable, Unavailable
@@ -32,123 +26,17 @@ from ledger.log import codec, merkle
 from ledger.settings import Settings
 from ledger.store import postgres, postgres_datastore, sqlite, sqlite_datastore
 from ledger.store.log import Batch, HeadMoved, KeySecret, LogStore, number
-from ledger.store.open import factory_for
-from ledger.store.place import PostgresSchema, SqliteFile
+from ledger.store.open import open_store
 from tests.batches import after_head, answer, entries, hours, note
 from tests.cutting_proxy import CuttingProxy
+from tests.opened import events, on_postgres, on_sqlite, opened, path_of, schema_of
 from tests.postgres_server import PostgresServer
-
-
-@contextmanager
-def opened(url: str, *, create: bool = False) -> Iterator[Any]:
-    factory = factory_for(Settings(database_url=url), create=create)
-    yield factory.application_recorder()
-    factory.close()
-
-
-@pytest.fixture
-def schema(settings: Settings) -> str:
-    place = settings.log
-    assert isinstance(place, PostgresSchema)
-    return place.schema
-
-
-on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-def path_of(settings: Settings) -> Path:
-    place = settings.log
-    assert isinstance(place, SqliteFile)
-    return place.path
-
-
-def events(member: str, *versions: int) -> list[StoredEvent]:
-    return [StoredEvent(f"member/{member}", v, "topic", b"{}") for v in versions]
 
 
 def test_hazard_01_database_functions_are_refused(postgres_url: str) -> None:
     env = {"LEDGER_DATABASE_URL": postgres_url, "POSTGRES_ENABLE_DB_FUNCTIONS": "yes"}
     with pytest.raises(InvalidSettings, match="loses events"):
         postgres.Factory(env)
-
-
-class Service:
-    """The log as the service's role sees it, and what else that role tries."""
-
-    def __init__(self, server: PostgresServer, schema: str) -> None:
-        self.role = f"service_{schema}"
-        self.schema = schema
-        self.server = server
-        server.execute(f"CREATE ROLE {self.role} LOGIN")
-        self.conninfo = server.url_at(server.socket_directory, self.role)
-
-    def refused(self, statement: str) -> bool:
-        with psycopg.connect(self.conninfo) as connection:
-            try:
-                connection.execute(statement.format(s=self.schema).encode())
-            except psycopg.errors.InsufficientPrivilege:
-                return True
-        return False
-
-
-@pytest.fixture
-def service(postgres_server: PostgresServer, store: Any, schema: str) -> Iterator[Service]:
-    service = Service(postgres_server, schema)
-    store.grant_service(service.role)
-    yield service
-    postgres_server.execute(f"DROP OWNED BY {service.role}; DROP ROLE {service.role}")
-
-
-@on_postgres
-def test_hazard_02_a_role_that_may_only_insert_and_select_is_enough(service: Service) -> None:
-    """No table lock is taken; what the role may not do, it cannot do."""
-    with opened(f"{service.conninfo}&schema={service.schema}") as log:
-        text = note("payee")
-        log.append(after_head(log, entries("V1", 1, 2), "c1")._replace(notes=[text]))
-        log.append(after_head(log, entries("V2", 1, 300), "c2"))
-        log.append(Batch([], [answer("c3", 0, 0)], [], [text.digest]))
-        log.put_key(KeySecret("k1", "holder", None, b"s", b"d"))
-        with log.exclusive() as session:
-            session.append(after_head(log, entries("V3", 1, 1)))
-        assert (log.glance(["c1", "c2"])[0], log.read_note(text.digest)) == (303, None)
-    for statement in (
-        "UPDATE {s}.stored_events SET topic = 'x'",
-        "DELETE FROM {s}.stored_events",
-        "TRUNCATE {s}.stored_events",
-        "DELETE FROM {s}.commands",
-        "UPDATE {s}.keys SET holder = 'x'",
-        "UPDATE {s}.notes SET text = ''",
-        "LOCK TABLE {s}.stored_events IN EXCLUSIVE MODE",
-        "DROP TABLE {s}.stored_events",
-        "ALTER TABLE {s}.stored_events DISABLE TRIGGER ALL",
-        "CREATE TABLE {s}.mine ()",
-    ):
-        assert service.refused(statement), statement
-
-
-@on_postgres
-@pytest.mark.parametrize("table", ["stored_events", "commands", "keys"])
-@pytest.mark.parametrize("change", ["UPDATE {} SET {}", "DELETE FROM {}", "TRUNCATE {}"])
-def test_hazard_02_even_the_owner_is_refused_by_trigger(
-    store: LogStore, postgres_server: PostgresServer, schema: str, table: str, change: str
-) -> None:
-    column = {"stored_events": "topic", "commands": "command_id", "keys": "holder"}[table]
-    with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
-        postgres_server.execute(change.format(f"{schema}.{table}", f"{column} = 'x'"))
-
-
-@on_postgres
-def test_hazard_02_a_gap_is_refused_from_any_writer(
-    store: LogStore, postgres_server: PostgresServer, schema: str
-) -> None:
-    store.append(after_head(store, entries("V1", 1, 2)))
-    for positions in ("(4)", "(0)", "(3), (5)", "(-1)"):
-        with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="gap"):
-            postgres_server.execute(
-                f"INSERT INTO {schema}.stored_events SELECT p, p, 'm', 't', '', ''"
-                f" FROM (VALUES {positions}) AS v (p)"
-            )
 
 
 def test_hazard_03_a_write_of_unknown_outcome_is_not_tried_again(
@@ -198,14 +86,13 @@ def test_hazard_08_a_missing_setting_is_an_error_and_never_a_store_in_memory(fac
 
 
 def test_hazard_09_a_failing_open_holds_no_lock(
-    store: LogStore, monkeypatch: pytest.MonkeyPatch
+    store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More failures than the pool has connections, then everything works."""
-    module: Any
-    if isinstance(store, postgres.PostgresLog):
-        module, error, pools = postgres_datastore, psycopg.OperationalError, [store.datastore.pool]
-    else:
-        assert isinstance(store, sqlite.SqliteLog)
+    module: Any = postgres_datastore
+    error: type[Exception] = psycopg.OperationalError
+    pools: list[Any] = [store.datastore.pool]
+    if isinstance(store, sqlite.SqliteLog):
         module, error = sqlite_datastore, sqlite3.OperationalError
         pools = [store.datastore._writers, store.datastore._readers]
     for idle in [connection for pool in pools for connection in pool._idle]:
@@ -233,25 +120,18 @@ def test_hazard_09_a_failing_open_holds_no_lock(
 def test_hazard_10_writers_that_read_first_wait_for_each_other(settings: Settings) -> None:
     with opened(settings.database_url, create=True):
         pass
-    errors: list[BaseException] = []
 
     def read_then_write(member: str) -> None:
-        try:
-            with opened(settings.database_url) as own:
-                for version in range(1, 26):
-                    with own.exclusive() as session:
-                        rows, _ = number([hours(member, version)], session.head())
-                        session.append(Batch(rows))
-        except BaseException as error:
-            errors.append(error)
+        with opened(settings.database_url) as own:
+            for version in range(1, 26):
+                with own.exclusive() as session:
+                    rows, _ = number([hours(member, version)], session.head())
+                    session.append(Batch(rows))
 
-    threads = [threading.Thread(target=read_then_write, args=(f"V{n}",)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(read_then_write, ["V1", "V2", "V3", "V4"]))
     with opened(settings.database_url) as log:
-        assert (errors, log.head().position) == ([], 100)
+        assert log.head().position == 100
 
 
 @on_sqlite
@@ -361,16 +241,14 @@ def test_hazard_13_racing_first_opens_all_succeed(settings: Settings) -> None:
 
 @on_postgres
 def test_hazard_14_reading_through_the_library_fails_at_once(
-    store: Any, postgres_server: PostgresServer, schema: str
+    store: Any, postgres_server: PostgresServer, settings: Settings
 ) -> None:
     """The library's ten attempts at an outage are not made."""
     server = Path(str(postgres_server.socket_directory))
     with TemporaryDirectory() as directory:
         with CuttingProxy(Path(directory), server):
-            factory = factory_for(
-                Settings(database_url=f"{postgres_server.url_at(directory)}&schema={schema}")
-            )
-            log: Any = factory.application_recorder()
+            url = f"{postgres_server.url_at(directory)}&schema={schema_of(settings)}"
+            log: Any = open_store(Settings(database_url=url))
         started = time.monotonic()
         for read in (
             lambda: log.select_events("member/V1"),
@@ -381,7 +259,7 @@ def test_hazard_14_reading_through_the_library_fails_at_once(
             with pytest.raises(OperationalError):
                 read()
         assert time.monotonic() - started < 2
-        factory.close()
+        log.close()
 
 
 def test_hazard_15_a_row_moved_elsewhere_has_another_leaf(store: LogStore) -> None:
@@ -432,72 +310,11 @@ def test_hazard_17_an_erasure_that_readers_delay_is_not_a_failed_write(
 
 @on_postgres
 def test_hazard_17_an_erasure_that_cannot_rewrite_the_table_is_not_a_failed_write(
-    store: LogStore, settings: Settings, postgres_server: PostgresServer, schema: str
+    store: LogStore, settings: Settings, postgres_server: PostgresServer
 ) -> None:
     text = note("the payee's name")
     store.append(Batch([], [], [text]))
     with psycopg.connect(postgres_server.url) as reader:
-        reader.execute(f"LOCK TABLE {schema}.notes IN ROW EXCLUSIVE MODE".encode())
+        reader.execute(f"LOCK TABLE {schema_of(settings)}.notes IN ROW EXCLUSIVE MODE".encode())
         store.append(Batch([], [], [], [text.digest]))
         assert store.read_note(text.digest) is None
-
-
-def test_trap_a_named_persistence_module_holds_one_factory(settings: Settings) -> None:
-    module = "sqlite" if settings.database_url.startswith("sqlite") else "postgres"
-    env = {
-        "PERSISTENCE_MODULE": f"ledger.store.{module}",
-        "LEDGER_DATABASE_URL": settings.database_url,
-        "CREATE_TABLE": "yes",
-    }
-    factory: Any = InfrastructureFactory.construct(env)
-    recorder = factory.application_recorder()
-    assert isinstance(recorder, ApplicationRecorder)
-    assert recorder.insert_events(events("V1", 1, 2)) == [1, 2]
-    factory.close()
-
-
-def test_trap_an_unknown_keyword_is_refused_and_not_dropped(store: Any) -> None:
-    with pytest.raises(TypeError, match="tracking"):
-        store.insert_events(events("V1", 1), tracking="position")
-    assert store.max_notification_id() in (None, 0)
-
-
-@on_sqlite
-def test_trap_the_position_is_called_rowid_and_the_librarys_pool_is_closed(store: Any) -> None:
-    store.insert_events(events("V1", 1))
-    assert [n.id for n in store.select_notifications(1, 5)] == [1]
-    assert store.datastore.pool.closed
-
-
-@on_sqlite
-def test_trap_a_busy_begin_is_one_of_the_librarys_errors(
-    store: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_datastore, "LOCK_WAIT_S", 0.2)
-    with (
-        opened(settings.database_url) as other,
-        store.exclusive(),
-        pytest.raises(OperationalError),
-        other.datastore.transaction(commit=True),
-    ):
-        pass
-
-
-@on_postgres
-def test_trap_the_librarys_composite_type_is_not_looked_for(store: Any) -> None:
-    assert store.datastore.db_type_names == set()
-
-
-def test_trap_a_clash_through_the_library_is_its_integrity_error(store: Any) -> None:
-    store.insert_events(events("V1", 1), commands=[answer("c1", 1, 1)])
-    for clash, commands in ((events("V1", 1), []), (events("V1", 2), [answer("c1", 2, 1)])):
-        with pytest.raises(IntegrityError):
-            store.insert_events(clash, commands=commands)
-    assert store.insert_events(events("V1", 2), commands=[answer("c2", 2, 1)]) == [2]
-
-
-def test_recorded_time_is_the_last_events(store: LogStore) -> None:
-    store.append(after_head(store, [hours("V1", 1, 5), hours("V1", 2, 9)]))
-    moment = store.head().timestamp
-    assert moment is not None
-    assert moment.utcoffset() == timedelta(0)

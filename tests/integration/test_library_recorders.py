@@ -1,4 +1,4 @@
-"""The library's own test cases pass on both recorders, and on its stock recorders over our connections.
+"""The library's test cases pass on our recorders, and on its own over our connections.
 
 `AggregateRecorderTestCase` wants no positions back from an insert, which
 `ApplicationRecorderTestCase` wants: it applies to recorders of single streams

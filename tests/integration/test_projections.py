@@ -7,8 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,71 +15,16 @@ import pytest
 from ledger.domain.errors import Unavailable
 from ledger.settings import Settings
 from ledger.store.log import Batch, LogStore, Row
-from ledger.store.place import SqliteFile
-from projections import balances, database
+from projections import balances
 from projections.database import Reads, open_reads
 from projections.models import TABLES, Projector
-from projections.rebuild import digests, rebuild
-from projections.runner import Tailer, catch_up, wait_for
+from projections.runner import catch_up, wait_for
 from projections.session import PositionMoved
 from tests.postgres_server import PostgresServer
-from tests.told import ROWS
-from tests.told import STORE as TOLD
+from tests.told import ROWS, digests_of, eventually, following
 
 #: How often the tailer is killed; the long version runs on demand.
 KILLS = 200 if os.environ.get("LEDGER_TEST_LONG") else 5
-
-
-@pytest.fixture
-def reads(settings: Settings) -> Iterator[Reads]:
-    """Empty read models on each database."""
-    reads = open_reads(settings.read_models)
-    yield reads
-    reads.close()
-
-
-@pytest.fixture
-def told(store: LogStore) -> LogStore:
-    """The whole story in a log on each database."""
-    store.append(Batch(ROWS))
-    return store
-
-
-@pytest.fixture(scope="session")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The digest of every table after the story, folded in one go into a file."""
-    reads = open_reads(SqliteFile(tmp_path_factory.mktemp("reads") / "reads.db"))
-    catch_up(TOLD, reads)
-    found = digests_of(reads)
-    reads.close()
-    return found
-
-
-def digests_of(reads: Reads) -> dict[str, str]:
-    """The digest of every table in use."""
-    with reads.read() as snapshot:
-        return digests(snapshot)
-
-
-def eventually(check: Callable[[], bool], seconds: float = 20) -> bool:
-    """Whether something becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-@contextmanager
-def following(store: LogStore, reads: Reads) -> Iterator[Tailer]:
-    """A tailer at work."""
-    tailer = Tailer(store, reads)
-    tailer.start()
-    try:
-        yield tailer
-    finally:
-        tailer.stop()
 
 
 # the same rows
@@ -315,163 +259,3 @@ def test_the_tailer_outlives_an_outage_of_the_server(
         assert wait_for(reads, len(ROWS), 20)
     assert digests_of(reads) == expected
     reads.close()
-
-
-# reads and rebuilds
-
-
-def test_an_answer_and_its_position_are_of_one_moment(told: LogStore, reads: Reads) -> None:
-    catch_up(told, reads, until=30)
-    with reads.read() as snapshot:
-        before = snapshot.rows("SELECT * FROM {g}totals ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9")
-        catch_up(told, reads)
-        again = snapshot.rows("SELECT * FROM {g}totals ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9")
-        assert (snapshot.position, again) == (30, before)
-    assert reads.position == len(ROWS)
-
-
-def test_a_rebuild_of_sound_tables_finds_no_difference(
-    told: LogStore, reads: Reads, expected: dict[str, str]
-) -> None:
-    catch_up(told, reads, 7)
-    seen: list[int] = []
-    found = rebuild(told, reads, 20, seen.append)
-    assert (found.differences, found.position, found.compared_at) == ([], len(ROWS), len(ROWS))
-    assert seen == [20, 40, 60, 80, len(ROWS)]
-    assert (reads.generation, digests_of(reads)) == (found.generation, expected)
-
-
-def test_a_rebuild_names_what_was_wrong_and_mends_it(
-    told: LogStore, reads: Reads, expected: dict[str, str]
-) -> None:
-    catch_up(told, reads)
-    with reads._engine.writing() as session:
-        prefix = reads._prefix(reads.generation)
-        session.run(f"UPDATE {prefix}members SET verified_minutes = 99 WHERE member = 'V0002'")
-        session.run(f"DELETE FROM {prefix}heads WHERE account = 'world'")
-    found = {difference.table: difference for difference in rebuild(told, reads).differences}
-    assert set(found) == {"members", "heads"}
-    live, fresh = found["members"].live_row, found["members"].fresh_row
-    assert live is not None
-    assert fresh is not None
-    assert (live[0], live[5], fresh[5]) == ("V0002", 99, 240)
-    assert found["heads"].live_row is None
-    assert digests_of(reads) == expected
-
-
-def test_a_rebuild_from_behind_comes_out_ahead(
-    told: LogStore, reads: Reads, expected: dict[str, str]
-) -> None:
-    catch_up(told, reads, until=10)
-    found = rebuild(told, reads)
-    assert (found.compared_at, found.position, found.differences) == (10, len(ROWS), [])
-    assert digests_of(reads) == expected
-
-
-def test_reads_and_the_tailer_go_on_during_rebuilds(
-    told: LogStore, reads: Reads, expected: dict[str, str]
-) -> None:
-    stopping = threading.Event()
-    positions: list[int] = []
-    errors: list[BaseException] = []
-
-    def read_on() -> None:
-        try:
-            while not stopping.is_set():
-                with reads.read() as snapshot:
-                    assert snapshot.rows("SELECT COUNT(*) FROM {g}totals")
-                    time.sleep(0.001)
-                    assert snapshot.rows("SELECT COUNT(*) FROM {g}trail")
-                    positions.append(snapshot.position)
-        except Exception as error:  # noqa: BLE001
-            errors.append(error)
-
-    readers = [threading.Thread(target=read_on) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    with following(told, reads):
-        generations = [rebuild(told, reads, 20).generation for _ in range(3)]
-        assert wait_for(reads, len(ROWS), 20)
-    stopping.set()
-    for reader in readers:
-        reader.join()
-    assert errors == []
-    assert generations == [2, 3, 4]
-    assert positions[-1] == len(ROWS)
-    assert digests_of(reads) == expected
-
-
-def test_a_slow_reader_keeps_what_it_reads(told: LogStore, reads: Reads) -> None:
-    catch_up(told, reads)
-    with reads.read() as snapshot:
-        thread = threading.Thread(target=rebuild, args=(told, reads))
-        thread.start()
-        assert eventually(lambda: reads.generation == 2)
-        for table in TABLES:
-            assert snapshot.rows(f"SELECT COUNT(*) FROM {{g}}{table.name}")[0][0] > 0
-    thread.join()
-    with pytest.raises(PositionMoved), reads.read(1):
-        pass
-
-
-def test_of_two_rebuilds_one_wins_and_the_other_says_so(
-    told: LogStore, reads: Reads, monkeypatch: pytest.MonkeyPatch, expected: dict[str, str]
-) -> None:
-    catch_up(told, reads)
-    swap = Reads.swap
-
-    def late(self: Reads, old: int, new: int) -> bool:
-        monkeypatch.setattr(Reads, "swap", swap)
-        rebuild(told, reads)
-        return swap(self, old, new)
-
-    monkeypatch.setattr(Reads, "swap", late)
-    with pytest.raises(PositionMoved):
-        rebuild(told, reads)
-    assert reads.generation == 3
-    assert digests_of(reads) == expected
-    with reads._engine.reading() as session:
-        assert session.rows(f"SELECT application_name FROM {reads._tracking}") == [("g3",)]
-
-
-def test_fresh_tables_are_not_taken_while_they_are_behind(told: LogStore, reads: Reads) -> None:
-    catch_up(told, reads)
-    fresh = reads.begin()
-    catch_up(told, reads, until=10, generation=fresh)
-    assert not reads.swap(1, fresh)
-    assert not reads.swap(fresh, 1)
-    assert reads.generation == 1
-
-
-def test_another_layout_begins_anew_from_the_log(
-    told: LogStore,
-    settings: Settings,
-    reads: Reads,
-    monkeypatch: pytest.MonkeyPatch,
-    expected: dict[str, str],
-) -> None:
-    catch_up(told, reads)
-    monkeypatch.setattr(database, "LAYOUT", "another")
-    newer = open_reads(settings.read_models)
-    assert (newer.position, newer.generation) == (0, 2)
-    catch_up(told, newer)
-    assert digests_of(newer) == expected
-    newer.close()
-
-
-def test_opening_at_the_same_time_sets_up_once(settings: Settings) -> None:
-    found: list[Reads] = []
-    start = threading.Barrier(6)
-
-    def race() -> None:
-        start.wait()
-        found.append(open_reads(settings.read_models))
-
-    threads = [threading.Thread(target=race) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [reads.generation for reads in found] == [1] * 6
-    for reads in found:
-        reads.close()

@@ -16,22 +16,17 @@ from ledger.domain.errors import Unavailable
 from ledger.settings import Settings
 from ledger.store import postgres_datastore, sqlite_datastore
 from ledger.store.log import Batch, HeadMoved, LogStore
-from ledger.store.open import factory_for
+from ledger.store.open import open_store
 from ledger.store.place import SqliteFile, parse_url
 from ledger.store.postgres import COPY_FROM_ROWS
+from ledger.store.postgres_schema import CONNECT
 from tests.batches import after_head, answer, entries, hours
 from tests.cutting_proxy import CuttingProxy, Moment
+from tests.opened import opened
 from tests.postgres_server import PostgresServer
 
 #: Seconds within which trouble is told: connecting, a lock and a request's place in the queue.
 BOUND_S: Final = 12.0
-
-
-@contextmanager
-def opened(url: str, *, create: bool = False) -> Iterator[LogStore]:
-    factory = factory_for(Settings(database_url=url), create=create)
-    yield factory.application_recorder()  # type: ignore[misc]
-    factory.close()
 
 
 @contextmanager
@@ -88,7 +83,9 @@ CLASHES: Final[dict[str, Callable[[LogStore], Batch]]] = {
         store, [hours("V2", 1), hours("V2", 1)], "c2"
     ),
     "command id taken": lambda store: after_head(store, entries("V2", 1, 1), "c2", "c1"),
-    "command id taken, by COPY": lambda store: after_head(store, entries("V2", 1, MANY), "c2", "c1"),
+    "command id taken, by COPY": lambda store: after_head(
+        store, entries("V2", 1, MANY), "c2", "c1"
+    ),
     "command id taken, no events": lambda _: Batch([], [answer("c2", 0, 0), answer("c1", 0, 0)]),
     "gap before the batch": lambda store: shifted(store, 1),
 }
@@ -202,17 +199,21 @@ def test_a_frozen_server_is_unavailable_in_bounded_time(
     assert_works(through_proxy)
 
 
+def end_backends(server: PostgresServer) -> None:
+    """End all connections of ours, and wait until they have ended (5 s at most)."""
+    server.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE application_name = 'hourledger'"
+    )
+
+
 def test_connections_the_server_ended_while_idle_are_replaced_unnoticed(
     postgres_server: PostgresServer, postgres_url: str
 ) -> None:
     with opened(postgres_url, create=True) as store:
         for member in ("V1", "V2", "V3"):
             assert_works(store, member)
-            postgres_server.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'hourledger'"
-            )
-            time.sleep(0.1)
+            end_backends(postgres_server)
 
 
 def test_a_session_whose_backend_is_ended_writes_nothing(
@@ -221,10 +222,7 @@ def test_a_session_whose_backend_is_ended_writes_nothing(
     with opened(postgres_url, create=True) as store:
         with unavailable(), store.exclusive() as session:
             session.append(after_head(store, entries("V1", 1, 1), "c1"))
-            postgres_server.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'hourledger'"
-            )
+            end_backends(postgres_server)
         assert store.glance(["c1"]) == (0, {})
         assert_works(store)
 
@@ -264,8 +262,8 @@ def test_a_standby_is_unavailable_for_writing(postgres_url: str) -> None:
 @pytest.fixture
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_datastore, "LOCK_WAIT_S", 0.3)
-    patient = postgres_datastore.CONNECT
-    monkeypatch.setattr(postgres_datastore, "CONNECT", patient.replace(b"'5s'", b"'300ms'"))
+    impatient = CONNECT.replace(b"'5s'", b"'300ms'")
+    monkeypatch.setattr(postgres_datastore, "CONNECT", impatient)
 
 
 @pytest.mark.usefixtures("_short_waits")
@@ -325,10 +323,10 @@ def test_a_read_only_file_is_unavailable_and_work_goes_on_when_it_is_writable(
 def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     settings = Settings(database_url=f"postgresql://nobody@/none?host={tmp_path}")
     with unavailable():
-        factory_for(settings).application_recorder()
+        open_store(settings)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = Settings(database_url=f"postgresql://nobody@127.0.0.1:{port}/none")
     with unavailable():
-        factory_for(settings).application_recorder()
+        open_store(settings)

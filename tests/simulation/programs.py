@@ -79,13 +79,13 @@ def notes_in(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
 
 
-def wait_until(holds: Callable[[], object], program: Program | None = None) -> None:
+def wait_until(holds: Callable[[], object], *programs: Program) -> None:
     """Wait until something holds; fail when it does not within bounded time."""
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline, "it never came to pass"
-        if program is not None:
-            assert program.process.poll() is None, program.said()
+        for program in programs:
+            assert program.process.poll() in {None, 0}, program.said()
         time.sleep(0.005)
 
 

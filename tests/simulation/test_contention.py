@@ -57,8 +57,7 @@ def test_fifty_racers_on_one_command_id(settings: Settings, tmp_path: Path) -> N
         for n, path in enumerate(paths)
     ]
     with running(*programs):
-        for path, program in zip(paths, programs, strict=True):
-            wait_until(lambda path=path: notes_in(path), program)
+        wait_until(lambda: all(notes_in(path) for path in paths), *programs)
         gate.touch()
         for program in programs:
             program.wait()

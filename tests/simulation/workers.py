@@ -161,7 +161,7 @@ def at_once(jobs: Sequence[Callable[..., None]]) -> None:
     def guarded(job: Callable[..., None]) -> None:
         try:
             job()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
             errors.append(error)
 
     threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]

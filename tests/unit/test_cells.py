@@ -195,7 +195,8 @@ def test_every_whole_number_of_minutes_is_read_back_from_its_decimal_hours() -> 
 @pytest.mark.parametrize(
     ("cell", "text"),
     [("Ｖ０００１ ", "V0001"), (12.0, "12"), (330424000123.0, "330424000123"), (None, ""),
-     ("\ufeffV1\u200b", "V1"), ("\u3000", ""), (2.5, "2.5"), (True, "TRUE"), (1e14, "1" + "0" * 14)],
+     ("\ufeffV1\u200b", "V1"), ("\u3000", ""), (2.5, "2.5"), (True, "TRUE"),
+     (1e14, "1" + "0" * 14)],
 )  # fmt: skip
 def test_text_is_made_plain(cell: Cell, text: str) -> None:
     assert cells.text_of(cell) == text
@@ -208,8 +209,8 @@ def test_a_number_that_excel_cut_short_is_refused_as_an_id() -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    [date(2025, 3, 1), datetime(2025, 3, 1, 9, 30), time(9, 30), timedelta(hours=26, minutes=5), 2.5,
-     45717, 0.3888888888888889],
+    [date(2025, 3, 1), datetime(2025, 3, 1, 9, 30), time(9, 30), timedelta(hours=26, minutes=5),
+     2.5, 45717, 0.3888888888888889],
 )  # fmt: skip
 def test_what_is_shown_reads_back_as_the_same(cell: Cell) -> None:
     for read in (cells.day, cells.moment, cells.minutes):

@@ -14,6 +14,7 @@ import pytest
 from api.cli.county import places
 from api.cli.county.draw import below, between, generator
 from api.cli.county.entries import SLOTS
+from api.cli.county.people import BLOCK_ENTRIES
 from api.cli.county.plan import (
     NEWCOMERS,
     SCALE_MIN,
@@ -228,7 +229,7 @@ def test_service_is_verified_and_revised_by_others_than_who_recorded_it() -> Non
 def test_a_member_is_dealt_with_in_a_few_neighbouring_chunks_of_bounded_size() -> None:
     touched: dict[str, list[int]] = {}
     for n, chunk in enumerate(chunks_of(Fraction(33, 10_000), 5)):
-        assert len(chunk.commands) <= 2_000 + SLOTS + 500
+        assert len(chunk.commands) <= BLOCK_ENTRIES + 2 * SLOTS
         for command in chunk.commands:
             member = getattr(command, "member", None)
             if member is not None and not member.startswith("HYX"):

@@ -28,13 +28,19 @@ def fields(layout: Layout | None) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("field", "names"),
     [
-        ("member", "志愿者编号 编号 会员号 member member_id Member-ID *志愿者编号 志愿者编号：（必填）"),
+        (
+            "member",
+            "志愿者编号 编号 会员号 member member_id Member-ID *志愿者编号 志愿者编号：（必填）",
+        ),
         ("project", "项目 项目编号 项目名称 project Project"),
         ("service_on", "服务日期 日期 date service_on ServiceDate 服务日期(年月日) 服务\n日期"),
         ("start", "开始时间 start 签到时间 开始时间(24小时制)"),
         ("end", "结束时间 end 签退时间"),
         ("span", "起止时间 服务时段"),
-        ("minutes", "服务时长 时长 服务时长(小时) 服务时长（分钟） 小时 分钟 hours minutes 服务小时数"),
+        (
+            "minutes",
+            "服务时长 时长 服务时长(小时) 服务时长（分钟） 小时 分钟 hours minutes 服务小时数",
+        ),
         ("system", "信用时数 信用时数(小时)"),
         ("manual", "荣誉时数 荣誉时长（分钟）"),
         ("evidence", "时数类型 信用/荣誉 信用／荣誉 evidence"),
@@ -53,7 +59,9 @@ def test_a_header_is_recognised(field: str, names: str) -> None:
         assert meaning.field == field, name
 
 
-@pytest.mark.parametrize("name", ["备注", "姓名", "身份证号", "电话", "合计", "", "服务时间", "V0001"])
+@pytest.mark.parametrize(
+    "name", ["备注", "姓名", "身份证号", "电话", "合计", "", "服务时间", "V0001"]
+)
 def test_other_headers_are_not(name: str) -> None:
     assert meaning_of(name) is None
 
@@ -131,7 +139,13 @@ def test_two_headers_that_are_equally_plain_are_refused() -> None:
 
 def test_a_person_says_what_a_header_stands_for() -> None:
     mapping = read_mapping(
-        {"义工证": "member", "时间": "hours", "日期": "ignore", "折算（分钟）": "minutes", "Tag": "服务日期"}
+        {
+            "义工证": "member",
+            "时间": "hours",
+            "日期": "ignore",
+            "折算（分钟）": "minutes",
+            "Tag": "服务日期",
+        }
     )
     layout = layout_of(["义工证", "时间", "日期", "折算(分钟)", "TAG"], mapping)
     assert [(c.field, c.unit) for c in layout.columns] == [

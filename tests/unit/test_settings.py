@@ -148,7 +148,9 @@ def test_a_misspelt_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_password_is_told() -> None:
-    settings = Settings(database_url="postgresql://u:secret@h/d", read_url="postgresql://u:secret@h/r")
+    settings = Settings(
+        database_url="postgresql://u:secret@h/d", read_url="postgresql://u:secret@h/r"
+    )
     assert "secret" not in repr(settings)
     for url in ("postgresql://u:secret@h:port/d", "postgresql://u:se cret@h/d?x=secret"):
         with pytest.raises(InvalidSettings) as caught:

@@ -53,8 +53,8 @@ from ledger.domain.commands import (
 from ledger.domain.values import MemberKind, Residency
 
 #: Entries, and members, after which a block goes to the offices.
-BLOCK_ENTRIES: Final = 6000
-BLOCK_MEMBERS: Final = 500
+BLOCK_ENTRIES: Final = 6_000
+BLOCK_MEMBERS: Final = 1_500
 
 #: Hours a year of fifty equally many members: many give little, few give a great deal.
 HOURS: Final = (

@@ -94,8 +94,13 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def events(self) -> int:
-        """About how many events it takes, to show progress by."""
+        """About how many events it takes."""
         return self.minutes // 60 + self.registered + 8_000
+
+    @property
+    def steps(self) -> int:
+        """About how far progress goes: each event is written, and then read into the figures."""
+        return 2 * self.events
 
 
 def plan_of(scale: Fraction) -> Plan:

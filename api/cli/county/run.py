@@ -20,7 +20,7 @@ from ledger.domain.values import Role
 from projections.database import Reads
 from projections.runner import catch_up
 
-#: Tell how many more events are written.
+#: Tell how many more events are written, or read into the figures.
 Advance = Callable[[int], None]
 
 #: Keys to look at the county with: holder, role, sources seen.
@@ -28,6 +28,8 @@ KEYS: Final[tuple[tuple[str, Role, tuple[str, ...]], ...]] = (
     ("county-auditor", "auditor", ()),
     ("huli-community-1", "funder", ("HL-COMMUNITY-1",)),
 )
+#: Events read into the figures before it is told.
+READ_AT_ONCE: Final = 50_000
 KEYS_EXPIRE: Final = date(2035, 12, 31)
 
 
@@ -113,16 +115,17 @@ def run_demo(
 ) -> Figures:
     """Make the county in an empty ledger and compare its figures with the published ones.
 
-    What a run that was cut off has done already is not done again. `advance` is told how many
-    events more were written; `plan_of(scale).events` is about how many there will be. Raises
-    ValueError for a scale not from 0.001 to 1, AlreadyExists when another ledger is open there.
+    What a run that was cut off has done already is not done again. `advance` is told how many more
+    events were written, then how many were read into the figures; `plan_of(scale).steps` is about
+    how many that will be. Raises ValueError for a scale not from 0.001 to 1, AlreadyExists when
+    another ledger is open there.
     """
     plan = plan_of(Fraction(scale))
     county, run = County(plan, seed), Run(ledger, plan.scale, seed, advance)
     run.carry_out(county.chunks())
     secrets = run.issue_keys()
     run.carry_out(places.closing())
-    catch_up(ledger.store, reads)
+    bring_up(ledger, reads, advance)
     with reads.read() as snapshot:
         figures = figures_of(snapshot, plan)
         position = snapshot.position
@@ -134,6 +137,15 @@ def run_demo(
         figures=figures,
         next_steps=tuple(next_steps(county, secrets)),
     )
+
+
+def bring_up(ledger: Ledger, reads: Reads, advance: Advance) -> None:
+    """Bring the read models to the end of the log, telling now and then how far that is."""
+    head, position = ledger.store.head().position, reads.position
+    while position < head:
+        reached = catch_up(ledger.store, reads, until=min(head, position + READ_AT_ONCE))
+        advance(reached - position)
+        position = reached
 
 
 def next_steps(county: County, secrets: dict[str, str]) -> Iterator[NextStep]:

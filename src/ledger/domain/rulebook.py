@@ -10,7 +10,7 @@ from datetime import date, datetime, timezone
 from itertools import pairwise
 from typing import Final, Protocol, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from ledger.domain.access import Caller
 from ledger.domain.commands import (
@@ -39,7 +39,7 @@ from ledger.domain.events import (
     StarLevelsSet,
     TextErased,
 )
-from ledger.domain.values import Evidence, contains, is_clean_name, offset_of
+from ledger.domain.values import Evidence, contains, day_of, is_clean_name, offset_of
 
 #: Limits where none were set: days a day of service may lie back, minutes a day may have.
 BACKDATING_DAYS: Final = 90
@@ -212,6 +212,9 @@ def open_ledger(command: OpenLedger, books: Books, act: Act) -> Decision:
     try:
         opened = books.rulebook
     except LedgerNotOpened:
+        # The day there, which nobody could know before the offset was named.
+        day = command.effective_on or day_of(act.now, command.utc_offset)
+        act = structs.replace(act, effective_on=day)
         event = LedgerOpened(
             origin=command.origin,
             utc_offset=command.utc_offset,

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, cast
 
 from eventsourcing.persistence import InfrastructureFactory, TrackingRecorder
 
-from ledger.store.log import LogStore
 from ledger.store.place import SqliteFile
+from ledger.store.recorder import LogRecorder
 
 if TYPE_CHECKING:
     from ledger.settings import Settings
@@ -30,9 +30,11 @@ def factory_for(
     return cast("InfrastructureFactory[TrackingRecorder]", PostgresFactory(env))
 
 
-def open_store(settings: "Settings", *, create: bool = False) -> LogStore:
-    """The log of these settings, without the rest of the application.
+def open_store(settings: "Settings", *, create: bool = False) -> LogRecorder:
+    """The log of these settings, without the rest of the application; to be closed.
 
     Raises InvalidSettings where no ledger is (unless `create`), NotDurable, Unavailable.
     """
-    return cast("LogStore", factory_for(settings, create=create).application_recorder())
+    recorder = factory_for(settings, create=create).application_recorder()
+    assert isinstance(recorder, LogRecorder)
+    return recorder

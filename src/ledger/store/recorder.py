@@ -116,6 +116,10 @@ class LogRecorder(ABC):
     def append(self, batch: Batch) -> None:
         """As in LogStore."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""
+
     def exclusive(self) -> Session:
         """A write session in which the head stands still, for writers that lost a race."""
         return Session(self)

@@ -193,6 +193,8 @@ class Writer:
         ids = [request.command_id for request in group.requests if not request.dry_run]
         position, answered = self._store.glance(ids)
         head = self._catch_up(position)
+        if head.position != position:
+            raise HeadMoved  # someone wrote between the two looks, and maybe this very command
         now = max(datetime.now(UTC), head.timestamp or EPOCH)
         for request in group.requests:
             if request.dry_run:
@@ -227,6 +229,9 @@ class Writer:
         drafts = group.written
         events = [event for draft in drafts for event in draft.events]
         if not events:
+            # An append proves that nobody wrote meanwhile; a bare answer has to be sure of it too.
+            if target is self._store and self._store.glance(())[0] != head.position:
+                raise HeadMoved
             return head
         rows, frontier = number(events, head)
         commands = [draft.command_row for draft in drafts if draft.events]

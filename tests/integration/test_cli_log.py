@@ -1,0 +1,107 @@
+"""The log on the command line: exported, checked, and its figures made anew."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import pytest
+
+from ledger.settings import Settings
+from ledger.store.place import PostgresSchema
+from tests.exported import tree_root
+from tests.terminal import EVENTS, Terminal, at_work
+
+
+def test_the_lines_of_an_export_hash_to_its_root(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    told = terminal.ask(f"export {file}")
+    lines = file.read_bytes().splitlines()
+    assert (told["lines"], told["last"], told["root"]) == (EVENTS, EVENTS, tree_root(lines).hex())
+    result = terminal.run("export")
+    assert result.stdout.encode() == file.read_bytes()
+    assert tree_root(lines).hex() in result.stderr
+    part = terminal.run("export --after 3 --until 7")
+    assert part.stdout.encode().splitlines() == lines[3:7]
+    assert tree_root(lines[:7]).hex() in part.stderr
+    assert terminal.run("export --after 99").exit_code == 2
+    assert terminal.ask(f"export {file} --after {EVENTS}")["lines"] == 0
+
+
+def test_a_sound_ledger_passes_the_check(terminal: Terminal) -> None:
+    told = terminal.ask("check")
+    root = tree_root(terminal.lines()).hex()
+    assert told == {"lines": EVENTS, "root": root, "figures": True, "differences": []}
+    assert terminal.do("check").startswith(f"The log is right: {EVENTS} lines with root {root}.")
+    assert "figures" not in terminal.do("check --no-figures")
+
+
+#: What is done to a row behind the log's back (None: it is taken out), and where.
+TAMPERINGS: Final[dict[str, tuple[int, str | None]]] = {
+    "a changed quantity": (9, "state = replace(CAST(state AS TEXT), ':150', ':151')"),
+    "a line that is not canonical": (5, "state = CAST(state AS TEXT) || ' '"),
+    "another topic": (5, "topic = 'Wish'"),
+    "another stream": (5, "originator_id = 'member/V7'"),
+    "a version left out": (9, "originator_version = 9"),
+    "a row taken out": (7, None),
+    "the first row taken out": (1, None),
+    "the last row taken out": (EVENTS, None),
+    "hashes of another row": (7, "hashes = (SELECT hashes FROM stored_events WHERE rowid = 5)"),
+    "hashes cut short": (8, "hashes = substr(hashes, 1, 32)"),
+    "an earlier time": (
+        6,
+        "state = replace(CAST(state AS TEXT), 'timestamp\":\"2', 'timestamp\":\"1')",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_what_was_changed_in_the_log_is_named_by_its_position(
+    name: str, sqlite_terminal: Terminal
+) -> None:
+    sqlite_terminal.do("project --once")
+    position, change = TAMPERINGS[name]
+    sql = f"UPDATE stored_events SET {change}" if change else "DELETE FROM stored_events"
+    with sqlite3.connect(sqlite_terminal.database_url.removeprefix("sqlite:///")) as database:
+        for refused in ("update", "delete"):
+            database.execute(f"DROP TRIGGER stored_events_refuse_{refused}")
+        database.execute(f"{sql} WHERE rowid = ?", (position,))
+    result = sqlite_terminal.run("check --json")
+    assert result.exit_code == 1, result.output
+    error = json.loads(result.stderr)
+    assert (error["code"], error["facts"]["position"]) == ("corrupt_log", position)
+    assert f"{position}" in sqlite_terminal.run("check").stderr
+
+
+def test_what_was_changed_is_found_on_postgresql_as_well(postgres_url: str) -> None:
+    terminal = at_work(postgres_url)
+    place = Settings(database_url=postgres_url).log
+    assert isinstance(place, PostgresSchema)
+    with psycopg.connect(place.conninfo) as database:
+        database.execute(f"ALTER TABLE {place.schema}.stored_events DISABLE TRIGGER ALL".encode())
+        database.execute(
+            f"UPDATE {place.schema}.stored_events SET originator_id = 'member/V7'"
+            " WHERE originator_id = 'member/V0001' AND originator_version = 2".encode()
+        )
+    result = terminal.run("check --json")
+    assert result.exit_code == 1, result.output
+    assert json.loads(result.stderr)["facts"]["position"] == 9
+
+
+def test_figures_that_are_not_what_the_log_says_are_named_and_made_anew(
+    sqlite_terminal: Terminal,
+) -> None:
+    sqlite_terminal.do("project --once")
+    path = Path(sqlite_terminal.database_url.removeprefix("sqlite:///"))
+    with sqlite3.connect(path.with_name("ledger.read.db")) as database:
+        database.execute("UPDATE g1_members SET verified_minutes = 151 WHERE member = 'V0001'")
+    told = sqlite_terminal.run("check")
+    assert told.exit_code == 1
+    assert told.stderr.startswith("Wrong: table members of the figures is not what the log says.")
+    assert sqlite_terminal.ask("balance V0001")["verified_minutes"] == 151
+    (difference,) = json.loads(sqlite_terminal.run("rebuild --json").stdout)["differences"]
+    assert difference["table"] == "members"
+    assert sqlite_terminal.ask("balance V0001")["verified_minutes"] == 150
+    assert sqlite_terminal.do("rebuild").endswith("they are as they were.\n")
+    assert sqlite_terminal.run("check").exit_code == 0
