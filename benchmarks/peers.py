@@ -1,4 +1,4 @@
-"""The library as it comes: its aggregates, transcoder and recorders, saved one aggregate at a time."""
+"""The library as it comes: its aggregates, transcoder, recorders; one save an aggregate."""
 
 from datetime import date
 from pathlib import Path
@@ -25,7 +25,9 @@ class StockMember(Aggregate):
         return uuid5(NAMESPACE_URL, number)
 
     @event("HoursLogged")
-    def log_hours(self, entry: str, project: str, service_on: str, minutes: int, facts: dict[str, str]) -> None:
+    def log_hours(
+        self, entry: str, project: str, service_on: str, minutes: int, facts: dict[str, str]
+    ) -> None:
         """Keep an entry; no rules."""
         self.minutes[entry] = minutes
 
@@ -42,23 +44,31 @@ FACTS = {
 }  # fmt: skip
 
 
-def stock_application(env: dict[str, str]) -> Application[UUID]:
-    """The library's application on one of its own recorders."""
-    return Application(env)
-
-
 def sqlite_env(folder: Path) -> dict[str, str]:
     """The library's settings for a file."""
     return {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(folder / "stock.db")}
 
 
-def save_stock(app: Application[UUID], members: int, entries: int) -> int:
+def postgres_env(host: str, user: str, dbname: str) -> dict[str, str]:
+    """The library's settings for a server on a socket."""
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": dbname,
+        "POSTGRES_HOST": host,
+        "POSTGRES_PORT": "5432",
+        "POSTGRES_USER": user,
+        "POSTGRES_PASSWORD": "",
+    }
+
+
+def save_stock(env: dict[str, str], members: int, entries: int) -> int:
     """Log and verify as many entries for each member; events saved."""
-    for index in range(members):
-        member = StockMember(f"V{index:06d}", "330424001")
-        for n in range(entries):
-            day = date(2025, 1 + n % 12, 1 + n % 28).isoformat()
-            member.log_hours(f"V{index:06d}-{n + 1}", "P001", day, 120, FACTS)
-            member.verify_hours(f"V{index:06d}-{n + 1}", 120, 120, FACTS)
-        app.save(member)
+    with Application[UUID](env) as app:
+        for index in range(members):
+            member = StockMember(f"V{index:06d}", "330424001")
+            for n in range(entries):
+                day = date(2025, 1 + n % 12, 1 + n % 28).isoformat()
+                member.log_hours(f"V{index:06d}-{n + 1}", "P001", day, 120, FACTS)
+                member.verify_hours(f"V{index:06d}-{n + 1}", 120, 120, FACTS)
+            app.save(member)
     return members * (1 + 2 * entries)

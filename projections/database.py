@@ -168,8 +168,13 @@ def open_reads(place: Place) -> Reads:
 
     Raises InvalidSettings, Unavailable.
     """
+    return Reads(open_engine(place))
+
+
+def open_engine(place: Place) -> Engine:
+    """The database at a place, whatever is kept in it."""
     if isinstance(place, SqliteFile):
-        return Reads(SqliteEngine(place.path))
+        return SqliteEngine(place.path)
     from projections.postgres import PostgresEngine  # noqa: PLC0415  who uses SQLite need not load libpq
 
-    return Reads(PostgresEngine(place))
+    return PostgresEngine(place)

@@ -34,7 +34,7 @@ from tests.recount import Recount
 from tests.scenario import OTHER_VERIFIER, STANDING
 
 #: Long histories, many of them; for the run that takes hours.
-LONG: Final = os.environ.get("LEDGER_TEST_LONG") == "1"
+LONG: Final = os.environ.get("TEST_LONG") == "1"
 HERE: Final = timedelta(hours=8)
 
 

@@ -21,7 +21,7 @@ LAYERS = [
 ONLY_IN = {
     "fastapi": {"api"},
     "starlette": {"api"},
-    "typer": {"api"},
+    "click": {"api"},
     "rich": {"api"},
     "psycopg": {"ledger.store", "projections"},
     "sqlite3": {"ledger.store", "projections"},

@@ -124,11 +124,14 @@ class _Run:
             )
         rows = self.source.rows()
         done = 0
-        while chunk := list(islice(rows, size)):
+        while True:  # the last chunk is empty, so that blank rows at the end are told of too
+            chunk = list(islice(rows, size))
             self._send(chunk)
             seen = self.summary.rows + self.summary.blank + self.summary.headings
             advance(seen - done)
             done = seen
+            if not chunk:
+                return
 
     def _send(self, chunk: list[Row]) -> None:
         asked = [row for row in chunk if row.command is not None]

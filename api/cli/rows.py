@@ -293,7 +293,12 @@ def _names(values: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]
     """What cells say for what, as they are compared: our words, and a person's before them."""
     names: dict[str, dict[str, str]] = {}
     for name, table in (*_WORDS.items(), *values.items()):
-        names.setdefault(name, {}).update((_fold(said), meant) for said, meant in table.items())
+        compared: dict[str, str] = {}
+        for said, meant in table.items():
+            # Two names that compare alike and mean different things are the name of several.
+            alike = compared.setdefault(_fold(said), meant) == meant
+            compared[_fold(said)] = meant if alike else ""
+        names.setdefault(name, {}).update(compared)
     return names
 
 

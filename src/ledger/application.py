@@ -176,9 +176,9 @@ class Ledger(Application[str]):
 
     # reading
 
-    def books(self) -> States:
-        """The committed states, read afresh."""
-        return States(self.store)
+    def books(self, until: int | None = None) -> States:
+        """The committed states, read afresh; as they were at the position `until`, if given."""
+        return States(self.store, until=until)
 
     @property
     def rulebook(self) -> Rulebook:

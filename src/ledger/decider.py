@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 
+from ledger.domain.access import Caller
 from ledger.domain.commands import Command
 from ledger.domain.decision import Act, Decision
-from ledger.domain.errors import LedgerNotOpened, NoteNotFound, Refusal
+from ledger.domain.errors import LedgerNotOpened, NoteNotFound, Refusal, Unauthenticated
+from ledger.domain.key import Key
 from ledger.domain.rules import decide, streams_of
 from ledger.log.codec import seal
 from ledger.states import States
@@ -38,6 +40,7 @@ class Decider:
     def _decide_all(self, request: Request, draft: Draft) -> None:
         """Decide one by one; where not all must succeed, note what is refused."""
         today = self._today(draft.now)
+        self._check_key(request.caller, today)
         for index, command in enumerate(request.commands):
             act = Act(
                 caller=request.caller,
@@ -59,6 +62,16 @@ class Decider:
                     return
             else:
                 self._take(decision, draft)
+
+    def _check_key(self, caller: Caller, today: date) -> None:
+        """Who was let in a moment ago may have lost the key since. Raises Unauthenticated.
+
+        Looked up where the decision is made, so nothing is written behind a revocation. Callers
+        without a key of this log (the operator) have none to lose.
+        """
+        key = self._states.get(f"key/{caller.key}")
+        if isinstance(key, Key) and not key.is_valid(today):
+            raise Unauthenticated
 
     def _decide_one(self, command: Command, act: Act) -> Decision:
         """One command on the states as they are now."""

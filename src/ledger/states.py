@@ -36,8 +36,16 @@ class Known(Struct):
 class States:
     """Books over one store, loaded on demand. Not for use by two threads."""
 
-    def __init__(self, store: LogStore, *, events_kept_max: int = EVENTS_KEPT_MAX) -> None:
+    def __init__(
+        self,
+        store: LogStore,
+        *,
+        events_kept_max: int = EVENTS_KEPT_MAX,
+        until: int | None = None,
+    ) -> None:
+        """`until`: only what stands up to this position is known; not for writing."""
         self._store = store
+        self._until = until
         self._known: dict[str, Known] = {}
         self._events_kept = 0
         self._events_kept_max = events_kept_max
@@ -75,7 +83,8 @@ class States:
         """Read the streams that are not known yet, all at once."""
         wanted = {stream: Known() for stream in streams if stream not in self._known}
         for row in self._store.select_streams(list(wanted)) if wanted else ():
-            wanted[row.originator_id].take(row.originator_id, decode(row.topic, row.state))
+            if self._until is None or row.position <= self._until:
+                wanted[row.originator_id].take(row.originator_id, decode(row.topic, row.state))
         self._known.update(wanted)
         self._events_kept += sum(known.version for known in wanted.values())
 

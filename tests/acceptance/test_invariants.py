@@ -7,15 +7,24 @@ independent recount from the exported lines.
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from ledger.domain import commands as c
 from ledger.settings import Settings
-from tests.machine import run_machine
+from tests import wishes as w
+from tests.audit import Audit
+from tests.machine import LONG, TODAY, none, run_machine
 from tests.postgres_server import PostgresServer
+from tests.recount import Recount
+from tests.scenario import OTHER_VERIFIER, Scenario
+from tests.story import lines_of
 
 pytestmark = pytest.mark.timeout(6 * 3600)
 
@@ -47,3 +56,34 @@ def test_on_postgres(postgres_server: PostgresServer, schemas: list[str]) -> Non
         return Settings(database_url=f"{postgres_server.url}&schema={schemas[-1]}")
 
     run_machine(new_settings, examples=12, steps=60)
+
+
+STEP = st.tuples(
+    st.one_of(
+        w.wishes(TODAY, w.HOURS),
+        w.wishes(TODAY, w.HOURS, w.INCENTIVES),
+        w.wishes(TODAY, w.MONEY, w.INCENTIVES),
+        w.wishes(TODAY, w.REGISTRY),
+    ),
+    st.integers(0, 63),
+)
+
+
+@settings(
+    max_examples=2_000 if LONG else 60, deadline=None, suppress_health_check=list(HealthCheck)
+)
+@given(steps=st.lists(STEP, min_size=20, max_size=80))
+def test_rules_change_no_state_and_keep_the_rules(steps: list[tuple[c.Command, int]]) -> None:
+    """In memory, where the scenario also watches that a rule leaves every state as it was."""
+    ledger = Scenario(now=datetime.now(UTC)).given(*w.beginning(TODAY))
+    known: dict[str, list[str]] = {}
+    for wish, pick in steps:
+        command = w.aimed(wish, known, pick)
+        outcome = ledger.when(command, by=OTHER_VERIFIER if pick % 4 == 1 else None)
+        if outcome.refusal is None:
+            w.learn(known, command, outcome.answer)
+        ledger.later(seconds=1)
+    lines = lines_of(ledger)
+    none(Recount(lines).faults)
+    none(Audit(lines).faults)
+    assert ledger.replayed().states == ledger.books.states

@@ -99,21 +99,19 @@ def test_the_examples_are_what_the_program_answers(tmp_path: Path) -> None:
 # As a process of its own
 
 
-def test_the_help_is_fast_and_loads_nothing_heavy() -> None:
+def test_the_help_loads_nothing_heavy() -> None:
     heavy = ("fastapi", "duckdb", "psycopg", "rich", "pydantic", "sqlite3", "python_calamine")
     script = (
-        "import sys, time\n"
+        "import sys\n"
         "from click.testing import CliRunner\n"
         "from api.cli.main import program\n"
         "assert CliRunner().invoke(program, ['--help']).exit_code == 0\n"
-        f"print([name for name in {heavy} if name in sys.modules], time.process_time())"
+        f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
-    loaded, seconds = done.stdout.rsplit(maxsplit=1)
-    assert loaded == "[]"
-    assert float(seconds) < 0.4
+    assert done.stdout == "[]\n"
 
 
 def test_exit_codes_tell_done_from_refused_from_not_understood(tmp_path: Path) -> None:
@@ -213,6 +211,14 @@ def test_a_command_said_again_has_its_effect_once(terminal: Terminal) -> None:
     first, again = terminal.ask(line), terminal.ask(line)
     assert again == first | {"replayed": True}
     assert terminal.do(line).startswith(f"register-member: done before, at position {EVENTS + 1}.")
+
+
+def test_after_a_lost_connection_the_id_to_repeat_with_is_told(tmp_path: Path) -> None:
+    nowhere = Terminal(f"postgresql:///ledger?host={tmp_path}")
+    result = nowhere.run("register-member V1 --region 33")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Failed: unavailable.")
+    assert re.search(r"the same again, with --command-id [0-9a-f]{32}", result.stderr)
 
 
 def test_each_command_has_an_id_of_its_own(sqlite_terminal: Terminal) -> None:

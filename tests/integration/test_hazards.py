@@ -258,7 +258,7 @@ def test_hazard_14_reading_through_the_library_fails_at_once(
         ):
             with pytest.raises(OperationalError):
                 read()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30  # ten attempts at four reads would take longer
         log.close()
 
 

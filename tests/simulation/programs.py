@@ -24,7 +24,7 @@ from tests.simulation.workers import today
 
 ROOT: Final = Path(__file__).parent.parent.parent
 #: The run that takes hours.
-LONG: Final = os.environ.get("LEDGER_TEST_LONG") == "1"
+LONG: Final = os.environ.get("TEST_LONG") == "1"
 #: Seconds something may take that has to come to pass at all.
 PATIENCE_S: Final = 60.0
 
@@ -87,6 +87,19 @@ def wait_until(holds: Callable[[], object], *programs: Program) -> None:
         for program in programs:
             assert program.process.poll() in {None, 0}, program.said()
         time.sleep(0.005)
+
+
+def counted(path: Path, name: str = "id") -> int:
+    """Notes of a sort; acknowledged commands unless said otherwise."""
+    return path.read_bytes().count(b'{"%b": ' % name.encode()) if path.exists() else 0
+
+
+def wait_for_more(
+    path: Path, *programs: Program, name: str = "id", than: int | None = None, by: int = 1
+) -> None:
+    """Wait until there are more notes of a sort than there were (now, or as told)."""
+    goal = by + (counted(path, name) if than is None else than)
+    wait_until(lambda: counted(path, name) >= goal, *programs)
 
 
 def found_county(settings: Settings) -> None:

@@ -26,6 +26,7 @@ from tests.simulation.programs import (
     notes_in,
     once_and_whole,
     running,
+    wait_for_more,
     wait_until,
 )
 from tests.simulation.workers import today
@@ -44,10 +45,6 @@ def server() -> Iterator[PostgresServer]:
     made.end()
 
 
-def acknowledged(path: Path) -> int:
-    return sum("id" in note for note in notes_in(path))
-
-
 def test_an_outage_loses_nothing_and_ends_by_itself(server: PostgresServer, tmp_path: Path) -> None:
     settings, chance = Settings(database_url=server.url), random.Random(13)
     found_county(settings)
@@ -59,25 +56,14 @@ def test_an_outage_loses_nothing_and_ends_by_itself(server: PostgresServer, tmp_
     tailer = Program("tail", settings.database_url, tmp_path / "tail.notes", "50")
     with running(*loads, tailer):
         for outage in range(OUTAGES):
-            before = [acknowledged(path) for path in paths]
-            wait_until(
-                lambda before=before: all(
-                    acknowledged(path) > known + 5
-                    for path, known in zip(paths, before, strict=True)
-                ),
-                *loads, tailer,
-            )  # fmt: skip
+            for load in loads:
+                wait_for_more(load.notes_path, *loads, tailer, by=5)
             server.stop()
             # Longer at times than the writer itself is patient for.
             time.sleep(6 if outage % 4 == 1 else chance.uniform(0.1, 2))
             server.start()
-        before = [acknowledged(path) for path in paths]
-        wait_until(
-            lambda: all(
-                acknowledged(path) > known + 5 for path, known in zip(paths, before, strict=True)
-            ),
-            *loads, tailer,
-        )  # fmt: skip
+        for load in loads:
+            wait_for_more(load.notes_path, *loads, tailer, by=5)
         known = open_store(settings).head().position
         wait_until(lambda: notes_in(tailer.notes_path)[-1]["position"] >= known, tailer)
     told = [note for path in paths for note in notes_in(path)]

@@ -21,6 +21,7 @@ from tests.simulation.programs import (
     judged,
     notes_in,
     running,
+    wait_for_more,
     wait_until,
 )
 from tests.simulation.workers import today
@@ -39,25 +40,20 @@ def reads_of(settings: Settings) -> Iterator[Reads]:
         reads.close()
 
 
-def batches(path: Path) -> int:
-    return sum("position" in note for note in notes_in(path))
-
-
 def test_a_killed_tailer_loses_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:
     found_county(settings)
     notes, chance = tmp_path / "tail.notes", random.Random(11)
     load = Program("load", settings.database_url, tmp_path / "load.notes", "load", "-1")
     with running(load):
         for _ in range(KILLS):
-            before = batches(notes)
             tailer = Program("tail", settings.database_url, notes, str(chance.choice([1, 7, 50])))
             with running(tailer):
-                wait_until(lambda before=before: batches(notes) > before + 1, tailer, load)
+                wait_for_more(notes, tailer, load, name="position", by=2)
                 time.sleep(chance.uniform(0, LIFE_S))
     assert [note for note in notes_in(notes) if "error" in note] == []
     store, recount = open_store(settings), judged(settings)
     with reads_of(settings) as reads:
-        assert 0 < reads.position
+        assert reads.position > 0
         assert catch_up(store, reads) == recount.position
         with reads.read() as snapshot:
             assert differences(recount, snapshot, today().isoformat()) == []

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -180,9 +181,10 @@ def tail(settings: Settings, notes: Notebook, limit: str) -> None:
     tailer.start()
     position = -1
     while True:
-        if reads.position != position:
-            position = reads.position
-            notes.write(position=position)
+        with suppress(Unavailable):
+            if reads.position != position:
+                position = reads.position
+                notes.write(position=position)
         time.sleep(0.005)
 
 

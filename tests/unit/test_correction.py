@@ -184,6 +184,9 @@ def test_voiding_takes_back_what_stands_of_minutes_and_credit() -> None:
         HoursVoided, minutes=90, credit=90, reason_code="never_happened", deficit=None
     )
     assert figures(ledger) == (0, 0, 0)
+    entry = member(ledger).find_entry("V0001-1")
+    assert entry is not None
+    assert (entry.status, entry.minutes, entry.verified, entry.credit) == ("voided", 120, 0, 0)
 
 
 # Credit that is spent

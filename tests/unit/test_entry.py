@@ -1,10 +1,7 @@
 """A member's entries against a recount from the events, over random histories."""
 
-import sys
-from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache, partial
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -30,6 +27,7 @@ from tests.scenario import (
     define_policy,
     log_hours,
 )
+from tests.steps import steps_of
 
 CLOCK = ["00:00", "07:30", "08:00", "09:10", "12:00", "18:00", "23:00", "23:59"]
 YESTERDAY = TODAY - timedelta(days=1)
@@ -163,24 +161,6 @@ def changed(event: e.Event, **changes: Any) -> e.Event:
     """The event with other figures."""
     fields = {name: getattr(event, name) for name in event.__struct_fields__}
     return type(event)(**fields | changes)
-
-
-def steps_of(work: Callable[[], object]) -> int:
-    """Lines of Python that are run."""
-    lines = 0
-
-    def trace(_: FrameType, what: str, __: object) -> Any:
-        nonlocal lines
-        lines += what == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return lines
 
 
 @pytest.mark.parametrize(

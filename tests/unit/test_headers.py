@@ -68,11 +68,23 @@ def test_other_headers_are_not(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    [("服务时长", None), ("服务时长(小时)", "hours"), ("服务时长（分钟）", "minutes"), ("时长/分钟", "minutes"),
-     ("小时", "hours"), ("小时数", "hours"), ("分钟", "minutes"), ("minutes", "minutes"),
-     ("hours", "hours"), ("Duration (min)", "minutes"), ("Duration (h)", "hours"),
-     ("信用时数", None), ("荣誉时数(小时)", "hours"), ("时长(小时/分钟)", None)],
-)  # fmt: skip
+    [
+        ("服务时长", None),
+        ("服务时长(小时)", "hours"),
+        ("服务时长（分钟）", "minutes"),
+        ("时长/分钟", "minutes"),
+        ("小时", "hours"),
+        ("小时数", "hours"),
+        ("分钟", "minutes"),
+        ("minutes", "minutes"),
+        ("hours", "hours"),
+        ("Duration (min)", "minutes"),
+        ("Duration (h)", "hours"),
+        ("信用时数", None),
+        ("荣誉时数(小时)", "hours"),
+        ("时长(小时/分钟)", None),
+    ],
+)
 def test_a_duration_header_names_its_unit_or_none(name: str, unit: str | None) -> None:
     meaning = meaning_of(name)
     assert meaning is not None
@@ -92,8 +104,12 @@ def test_the_header_is_found_below_titles_and_blank_rows() -> None:
     )
     assert layout is not None
     assert layout.rows == 4
-    assert fields(layout) == {"序号": "source_ref", "志愿者编号": "member", "服务日期": "service_on",
-                              "服务时长(小时)": "minutes"}  # fmt: skip
+    assert fields(layout) == {
+        "序号": "source_ref",
+        "志愿者编号": "member",
+        "服务日期": "service_on",
+        "服务时长(小时)": "minutes",
+    }
     assert layout.ignored == ["姓名"]
 
 

@@ -65,9 +65,9 @@ def test_full_width_characters_spaces_and_case_are_the_typists() -> None:
 
 
 def test_cells_of_a_workbook_are_read_by_their_type() -> None:
-    row = ["V0001", "P001", datetime(2025, 3, 1), time(9, 0), 0.4791666666666667, 2.5, "elder_care"]
-    assert reader().read(row) == LOGGED
-    assert reader().read(["V0001", "P001", 45717.0, *row[3:]]) == LOGGED
+    for day in (datetime(2025, 3, 1), 45717.0):
+        row: list[Cell] = ["V0001", "P001", day, time(9, 0), 0.4791666666666667, 2.5, "elder_care"]
+        assert reader().read(row) == LOGGED
 
 
 def test_what_a_file_leaves_open_is_filled_from_the_defaults() -> None:
@@ -97,12 +97,16 @@ def test_a_default_that_cannot_be_read_is_refused_before_any_row(name: str, text
 
 
 def test_names_are_read_as_the_ids_they_are_known_by() -> None:
-    values = {"project": {"邻里助老": "P001", "助学": ""}, "category": {"敬老": "elder_care"}}
+    values = {
+        "project": {"邻里助老": "P001", "助学": "", "Day Care": "P002", "day care": "P003"},
+        "category": {"敬老": "elder_care"},
+    }
     row = ROW.replace("P001", " 邻里助老").replace("elder_care", "敬老")
     assert read(row, values=values) == LOGGED
-    assert refused(ROW.replace("P001", "助学"), values=values) == (
-        "项目", "invalid_command", "'助学' is the name of several; write the id",
-    )  # fmt: skip
+    for name in ("助学", "DAY CARE"):
+        assert refused(ROW.replace("P001", name), values=values) == (
+            "项目", "invalid_command", f"{name!r} is the name of several; write the id",
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -239,13 +243,13 @@ def test_evidence_said_twice_must_agree() -> None:
 @pytest.mark.parametrize(
     ("header", "cell", "reason"),
     [
-        ("志愿者编号", "", "the member is missing"),
+        ("志愿者编号", "", "the member's number is missing"),
         ("志愿者编号", "合计", "'合计' is not a member's number"),
         ("志愿者编号", "V-1", "is not a member's number"),
         ("项目", "邻里助老", "is not a project's id"),
         ("服务日期", "3月1日", "is not a day"),
         ("服务日期", "2025-02-30", "there is no day"),
-        ("服务日期", "", "the service on is missing"),
+        ("服务日期", "", "the day of service is missing"),
         ("开始时间", "9", "is not a clock time"),
         ("开始时间", "", "the end is given and the start is not"),
         ("结束时间", "", "the start is given and the end is not"),
@@ -266,7 +270,7 @@ def test_a_cell_that_cannot_be_read_is_named(header: str, cell: str, reason: str
 
 
 def test_a_short_row_has_blank_cells_at_its_end() -> None:
-    assert refused("V0001|P001")[2] == "the service on is missing"
+    assert refused("V0001|P001")[2] == "the day of service is missing"
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_lines_are_told_by_their_first_character(tmp_path: Path) -> None:
 # workbooks
 
 
-def workbook(path: Path, fill: Callable[[Any], None]) -> Path:
+def workbook(path: Path, fill: Callable[[Any], object]) -> Path:
     """A workbook on disk."""
     book = openpyxl.Workbook()
     fill(book)

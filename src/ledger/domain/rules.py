@@ -77,6 +77,8 @@ def decide(command: Command, books: Books, act: Act) -> Decision:
     """What the command does. Raises a Refusal with the code of the rule that forbids it."""
     kind = type(command)
     require_role(act.caller, kind)
+    if kind is not OpenLedger:
+        _ = books.rulebook  # nothing stands in a log before its opening
     if command.effective_on is not None and kind not in UNDATED:
         check_day(books, act)
     return RULES[kind](command, books, act)

@@ -15,7 +15,7 @@ import eventsourcing.sqlite as stock
 from eventsourcing.persistence import InfrastructureFactory
 from eventsourcing.utils import Environment, EnvType, strtobool
 
-from ledger.domain.errors import InvalidSettings, LedgerError
+from ledger.domain.errors import CorruptLog, InvalidSettings, LedgerError
 from ledger.store import sqlite_schema as sql
 from ledger.store.log import Batch, HeadMoved
 from ledger.store.place import SqliteFile, parse_url
@@ -109,12 +109,17 @@ class Transaction:
         return self._cursor.execute(statement, bound).fetchall()
 
     def write(self, batch: Batch) -> None:
-        """Write a batch. Raises HeadMoved when its first position is not the next one."""
+        """Write a batch. Raises HeadMoved when its first position is not the next one.
+
+        CorruptLog for a hole in it, which a trigger would refuse on PostgreSQL.
+        """
         cursor = self._cursor
         if batch.rows:
             ((last,),) = cursor.execute(sql.LAST_POSITION)
             if batch.rows[0].position != (last or 0) + 1:
                 raise HeadMoved
+            if batch.rows[-1].position != (last or 0) + len(batch.rows):
+                raise CorruptLog("position", after=last or 0, rows=len(batch.rows))
             cursor.executemany(sql.INSERT_EVENT, batch.rows)
         if batch.commands:
             cursor.executemany(sql.INSERT_COMMAND, batch.commands)

@@ -1,0 +1,126 @@
+"""What one service has open: the ledger, the figures, who calls, how often, and what is counted."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from fastapi import FastAPI, Request
+
+from api import auth
+from api.auth import Keys
+from api.bounds import Bounds
+from api.call import call_of
+from api.freshness import Freshness
+from api.health import Health
+from api.metrics import Metrics
+from api.rates import Rates
+from ledger.application import Ledger
+from ledger.domain.access import Caller
+from ledger.domain.commands import Command, IssueKey, RevokeKey
+from ledger.domain.errors import CommandInFlight, LedgerError, Unauthenticated
+from ledger.settings import Settings
+from ledger.store.requests import Answered, OnError, Refused
+from projections.database import open_engine, open_reads
+from projections.looks import Looks
+from projections.runner import Tailer
+
+
+class Runtime:
+    """Opened when the service starts, closed when it stops."""
+
+    def __init__(
+        self, settings: Settings, bounds: Bounds, metrics: Metrics, *, tailer: bool
+    ) -> None:
+        """Raises InvalidSettings, NotDurable, Unavailable: a service starts whole or not at all."""
+        self.bounds = bounds
+        self.metrics = metrics
+        with contextlib.ExitStack() as stack:
+            self.ledger = Ledger(settings)
+            stack.callback(self.ledger.close)
+            self.reads = open_reads(settings.read_models)
+            stack.callback(self.reads.close)
+            self.looks = Looks(open_engine(settings.read_models))
+            stack.callback(self.looks.close)
+            self.tailer = Tailer(self.ledger.store, self.reads) if tailer else None
+            if self.tailer is not None:
+                self.tailer.start()
+                stack.callback(self.tailer.stop)
+            self._closing = stack.pop_all()
+        self.keys = Keys(self.ledger.caller_for, bounds.key_kept_s)
+        self.rates = Rates(bounds)
+        self.freshness = Freshness(lambda: self.reads.position)
+        self.health = Health(self.ledger.store, self.reads, self.tailer, bounds.lag_s_max)
+        #: Set when the service is about to stop, so that endless answers end.
+        self.stopping = asyncio.Event()
+
+    def close(self) -> None:
+        """Finish what was acknowledged, then close."""
+        self._closing.close()
+
+    async def admit(self, request: Request) -> Caller:
+        """Who calls, counted. Raises Unauthenticated, RateLimited, Unavailable."""
+        try:
+            caller = await self.keys.caller(auth.secret_of(request))
+        except Unauthenticated:
+            self.rates.count_stranger(request.client.host if request.client else "")
+            raise
+        auth.know(request, caller)
+        self.rates.count(call_of(request), caller.key)
+        return caller
+
+    async def carry_out(
+        self,
+        commands: Sequence[Command],
+        caller: Caller,
+        command_id: str | None,
+        *,
+        on_error: OnError = "atomic",
+        dry_run: bool = False,
+    ) -> Answered:
+        """Hand commands to the ledger and wait, without a thread of our own, in bounded time.
+
+        Raises the Refusal of an atomic request, CommandInFlight, Unavailable.
+        """
+        try:
+            answered = await self.wait(
+                self.ledger.submit(
+                    commands, caller, command_id=command_id, on_error=on_error, dry_run=dry_run
+                )
+            )
+        except LedgerError as error:
+            self.metrics.did(_op_of(commands[error.index or 0]), error.code)
+            raise
+        if not dry_run:
+            self._count(commands, answered)
+        return answered
+
+    async def wait(self, future: "Future[Answered]") -> Answered:
+        """The answer of the writer. Raises CommandInFlight when it takes too long."""
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self.bounds.write_wait_s)
+        except TimeoutError:
+            raise CommandInFlight("idempotency-key") from None
+
+    def _count(self, commands: Sequence[Command], answered: Answered) -> None:
+        for command, outcome in zip(commands, answered.outcomes, strict=False):
+            is_refused = isinstance(outcome, Refused)
+            self.metrics.did(_op_of(command), outcome.code if is_refused else "done")  # type: ignore[union-attr]
+            if isinstance(command, (IssueKey, RevokeKey)) and not is_refused:
+                self.keys.forget()
+
+
+def _op_of(command: Command) -> str:
+    return str(type(command).__struct_config__.tag)
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The runtime of the service a request came to."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+def runtime_in(app: FastAPI) -> Runtime:
+    """The runtime of a service that has been started."""
+    runtime: Runtime = app.state.runtime
+    return runtime
