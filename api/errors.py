@@ -10,6 +10,7 @@ import msgspec
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from ledger.domain.errors import InvalidCommand, LedgerError
 
@@ -28,6 +29,7 @@ class UnsupportedMediaType(LedgerError): """The body is not of the content type 
 class RateLimited(LedgerError): """The key has asked too often; ask again later."""
 class Behind(LedgerError): """The figures are not true at that position yet; ask again."""
 class Stopping(LedgerError): """The service is about to stop; ask again."""
+class NotReady(LedgerError): """The service cannot do its work now."""
 class Internal(LedgerError): """Something went wrong here; whether a write was done is not known."""
 
 #: Code → status. 409: not as things stand; 422: not by the rules, whatever comes; 503: ask again.
@@ -51,14 +53,14 @@ STATUS: Final[Mapping[str, int]] = {code: status for status, codes in {
          " date_too_old evidence_fixed not_eligible purpose_violation",
     429: "rate_limited",
     500: "internal not_durable invalid_settings corrupt_log",
-    503: "unavailable behind stopping position_moved head_moved",
+    503: "unavailable behind stopping not_ready position_moved head_moved",
 }.items() for code in codes.split()}
 # fmt: on
 
 #: Seconds after which to ask again, by code.
 RETRY_AFTER_S: Final[Mapping[str, int]] = {
     "command_in_flight": 1, "unavailable": 1, "behind": 1, "stopping": 2, "position_moved": 1,
-    "head_moved": 1,
+    "head_moved": 1, "not_ready": 1,
 }  # fmt: skip
 
 #: What the framework's own statuses mean here.
@@ -163,6 +165,12 @@ async def on_invalid(request: Request, error: Exception) -> Response:
     return render(InvalidCommand(at, reason=first["type"]), request)
 
 
+async def on_gone(request: Request, error: Exception) -> Response:
+    """Who asked has gone; nobody reads this."""
+    del error
+    return render(BadRequest("", reason="the request broke off"), request)
+
+
 async def on_surprise(request: Request, error: Exception) -> Response:
     """A mistake of ours: nothing of it is told; the log has it."""
     del error
@@ -173,5 +181,6 @@ HANDLERS: Final[dict[int | type[Exception], Any]] = {
     LedgerError: on_ledger_error,
     HTTPException: on_http_error,
     RequestValidationError: on_invalid,
+    ClientDisconnect: on_gone,
     Exception: on_surprise,
 }

@@ -47,12 +47,15 @@ class Runtime:
                 self.tailer.start()
                 stack.callback(self.tailer.stop)
             self._closing = stack.pop_all()
-        self.keys = Keys(self.ledger.caller_for, bounds.key_kept_s)
         self.rates = Rates(bounds)
-        self.freshness = Freshness(lambda: self.reads.position)
         self.health = Health(self.ledger.store, self.reads, self.tailer, bounds.lag_s_max)
+        # These belong to the event loop that answers.
+        self.keys = Keys(self.ledger.caller_for, bounds.key_kept_s)
+        self.freshness = Freshness(lambda: self.reads.position)
         #: Set when the service is about to stop, so that endless answers end.
         self.stopping = asyncio.Event()
+        #: Streams of server-sent events under way.
+        self.streams = 0
 
     def close(self) -> None:
         """Finish what was acknowledged, then close."""

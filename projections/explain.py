@@ -150,10 +150,17 @@ def explain_participation(
 
 
 def explain_account(store: LogStore, snapshot: Snapshot, account: str) -> Iterator[Leg]:
-    """The legs of one account such as `certified/social_worker/senior/-`; the whole log is read."""
+    """The legs of an account such as `certified/social_worker/senior/-`, or of all below `certified`.
+
+    The whole log is read.
+    """
+
+    def within(name: str) -> bool:
+        return name == account or name.startswith(f"{account}/")
+
     return _legs(
         _all_rows(store, snapshot),
-        lambda _, move: move.quantity * ((move.target == account) - (move.source == account)),
+        lambda _, move: move.quantity * (within(move.target) - within(move.source)),
     )
 
 

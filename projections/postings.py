@@ -63,9 +63,9 @@ _MONEY: Final = (
     ("SpendReversed", "spent/{fund}/{target}", "allocated/{fund}/{target}"),
     ("FundsReturned", "unallocated/{fund}", "returned/{source_kind}/{source_id}"),
     ("TransferSent", "unallocated/{fund}", "transit/{transfer}"),
-    ("TransferAccepted", "transit/{transfer}", "transferred/{transfer}"),
+    ("TransferAccepted", "transit/{transfer}", "transferred/{from_origin}/{transfer}"),
     ("TransferDeclined", "transit/{transfer}", "unallocated/{fund}"),
-    ("TransferReceived", "transferred/{transfer}", "unallocated/{fund}"),
+    ("TransferReceived", "transferred/{from_origin}/{transfer}", "unallocated/{fund}"),
 )
 _ACTIVITIES: Final = (
     ("ActivityHeld", "PPL", "world", "registered/{project}", "registered", "held_on"),

@@ -26,7 +26,13 @@ class Audit(Exported):
         self.funds: dict[str, Keys] = {}
         self.receipt_terms: dict[tuple[str, str], list[Keys]] = defaultdict(list)
         self.members: dict[str, dict[str, Any]] = defaultdict(
-            lambda: {"entries": {}, "registered": False, "credit": 0}
+            lambda: {
+                "entries": {},
+                "by_day": defaultdict(list),
+                "rows": {},
+                "registered": False,
+                "credit": 0,
+            }
         )
         super().__init__(lines)
 
@@ -86,10 +92,12 @@ class Audit(Exported):
             member["region"] = event.get("region", event.get("region_after"))
         if topic == "HoursLogged":
             self._judge_logging(member, event)
-            member["entries"][event["entry"]] = event | {
+            entry = event | {
                 "logged": event["minutes"], "live": True, "stands": event["minutes"], "earned": 0,
                 "service": 0, "recorder": event["actor"], "verifiers": set(),
             }  # fmt: skip
+            member["entries"][event["entry"]] = member["rows"][_row(event)] = entry
+            member["by_day"][event["service_on"]].append(entry)
         elif topic.startswith("Hours"):
             self._judge_entry(topic, member, member["entries"][event["entry"]], event)
         elif topic == "IncentiveGranted":
@@ -101,8 +109,9 @@ class Audit(Exported):
         project, day = self.projects[event["project"]], event["service_on"]
         limits = self._in_force("LimitsSet", event["region"], day) or DEFAULT_LIMITS
         now_limits = self._in_force("LimitsSet", event["region"], self.today()) or DEFAULT_LIMITS
-        live = [e for e in member["entries"].values() if e["live"]]
-        on_day = sum(e["stands"] for e in live if e["service_on"] == day)
+        near = [e for e in _around(member, day) if e["live"]]
+        on_day = sum(e["stands"] for e in near if e["service_on"] == day)
+        before = member["rows"].get(_row(event), {"live": False})
         age = (date.fromisoformat(self.today()) - date.fromisoformat(day)).days
         said = {
             "member not registered": member["registered"],
@@ -114,8 +123,8 @@ class Audit(Exported):
             "too old": "replaces" in event or age <= now_limits["backdating_days"],
             "minutes": 1 <= event["minutes"] <= _length(event),
             "day overfull": on_day + event["minutes"] <= limits["day_minutes_max"],
-            "overlap": not any(_overlap(event, other) for other in live),
-            "row twice": not any(_same_row(event, other) for other in live),
+            "overlap": not any(_overlap(event, other) for other in near),
+            "row twice": not before["live"],
         }
         self._say(event["entry"], said)
 
@@ -162,8 +171,8 @@ class Audit(Exported):
     ) -> int:
         if rule is None:
             return 0
-        day = [e["earned"] for e in member["entries"].values()
-               if e["service_on"] == entry["service_on"] and e is not entry]  # fmt: skip
+        others = [e for e in member["by_day"][entry["service_on"]] if e is not entry]
+        day = [other["earned"] for other in others]
         left = max(0, int(rule["day_max"]) - sum(day)) if "day_max" in rule else 10**9
         earned: int = minutes * rule["num"] // rule["den"]
         return min(earned, int(rule.get("entry_max", earned)), left)
@@ -253,12 +262,16 @@ def _overlap(one: Keys, other: Keys) -> bool:
     return a is not None and b is not None and a[0] < b[1] and b[0] < a[1]
 
 
-def _same_row(one: Keys, other: Keys) -> bool:
-    if "source" in one or "source" in other:
-        names: tuple[str, ...] = ("source", "source_ref")
-    else:
-        names = ("project", "service_on", "start")
-    return all(one.get(name) == other.get(name) for name in names)
+def _row(entry: Keys) -> tuple[str | None, ...]:
+    """What makes a row the same row again."""
+    names = ("source", "source_ref") if "source" in entry else ("project", "service_on", "start")
+    return (*names, *map(entry.get, names))
+
+
+def _around(member: dict[str, Any], day: str) -> list[dict[str, Any]]:
+    """Entries of a day, the one before and the one after."""
+    days = [date.fromisoformat(day) + timedelta(days=n) for n in (-1, 0, 1)]
+    return [entry for each in days for entry in member["by_day"].get(each.isoformat(), ())]
 
 
 def _months_back(day: str, months: int) -> str:

@@ -5,7 +5,6 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from hypothesis import HealthCheck, Phase, settings
@@ -35,7 +34,6 @@ from tests.scenario import OTHER_VERIFIER, STANDING
 
 #: Long histories, many of them; for the run that takes hours.
 LONG: Final = os.environ.get("TEST_LONG") == "1"
-HERE: Final = timedelta(hours=8)
 
 
 class Done(NamedTuple):
@@ -54,13 +52,8 @@ def none(found: list[Any]) -> None:
         raise AssertionError("\n".join(map(str, found)))
 
 
-def today() -> date:
-    """Today where the ledger is."""
-    return (datetime.now(UTC) + HERE).date()
-
-
 #: Drawn when the module is read, so that strategies are made once.
-TODAY: Final = today()
+TODAY: Final = w.today()
 WHO: Final = st.integers(0, 3)
 PICK: Final = st.integers(0, 63)
 
@@ -255,7 +248,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.once_each(recount)
         catch_up(store, self.reads, 7)
         with self.reads.read() as snapshot:
-            none(differences(recount, snapshot, today().isoformat()))
+            none(differences(recount, snapshot, w.today().isoformat()))
         none(rebuild(store, self.reads).differences)
 
     def once_each(self, recount: Recount) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import openpyxl
 
 from api.cli.cells import Cell, shown
+from api.cli.import_summary import Summary
 from ledger.application import Ledger
 from ledger.domain import commands as c
 from ledger.domain.access import Caller, operator
@@ -124,3 +125,10 @@ def rejected(path: Path) -> list[dict[str, str]]:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def refusals(summary: Summary) -> list[tuple[int, str]]:
+    """Row and code of what was refused; [] when there is no file."""
+    if summary.rejects is None:
+        return []
+    return [(int(row["_row"]), row["_code"]) for row in rejected(Path(summary.rejects))]

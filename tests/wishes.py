@@ -3,7 +3,7 @@
 Days are drawn as distances from today, so that a failing history can be replayed on another day.
 """
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, Final, get_args
 
@@ -18,6 +18,11 @@ MEMBERS: Final = ["V1", "V2", "V3"]
 REGIONS: Final = ["330424", "330424001", "330424101", "640122"]
 FUNDS: Final = ["F1", "F2"]
 HERE, AWAY = "haiyan.example/hours", "yongning.example/hours"
+
+
+def today() -> date:
+    """Today where the ledger is, eight hours ahead of UTC."""
+    return (datetime.now(UTC) + timedelta(hours=8)).date()
 
 
 def often(*usual: Any, rare: Any = ()) -> st.SearchStrategy[Any]:
@@ -38,7 +43,7 @@ def derived(owners: list[str], mark: str, numbers: int) -> st.SearchStrategy[str
     )
 
 
-def terms(today: date) -> st.SearchStrategy[v.Terms]:
+def terms(day: date) -> st.SearchStrategy[v.Terms]:
     """Terms around this year, with few regions and categories."""
     return st.builds(
         v.Terms,
@@ -46,8 +51,8 @@ def terms(today: date) -> st.SearchStrategy[v.Terms]:
         regions=some(often("330424", "330424001", rare=["64"]), 1),
         allowed=often((), ("meals", "incentive"), rare=[("transport",)]),
         forbidden=often((), rare=[("meals",), ("banquet",)]),
-        opens_on=often(today - timedelta(days=300), rare=[today + timedelta(days=1)]),
-        closes_on=often(today + timedelta(days=300), rare=[today - timedelta(days=1)]),
+        opens_on=often(day - timedelta(days=300), rare=[day + timedelta(days=1)]),
+        closes_on=often(day + timedelta(days=300), rare=[day - timedelta(days=1)]),
     )
 
 
@@ -61,70 +66,76 @@ lots = st.builds(
 
 
 @cache
-def pools(today: date) -> dict[str, st.SearchStrategy[Any]]:
+def pools(day: date) -> dict[str, st.SearchStrategy[Any]]:
     """What may stand in a field, by its name."""
-    near = st.integers(0, 12).map(lambda days: today - timedelta(days=days))
-    wide = st.integers(-2, 120).map(lambda days: today - timedelta(days=days))
-    fen = often(1, 250, 1_000, rare=[10_001, 10**7, 10**13])
-    kinds = st.lists(st.sampled_from(get_args(v.MemberKind)), min_size=1, max_size=3)
-    next_year = today + timedelta(days=365)
-    clock = st.sampled_from(["08:00", "09:00", "10:30", "23:00", "00:30"])
-    word = st.sampled_from(["elder_care", "training"])
-    return {
+    near = st.integers(0, 12).map(lambda days: day - timedelta(days=days))
+    wide = st.integers(-2, 120).map(lambda days: day - timedelta(days=days))
+    threshold = st.builds(
+        v.Threshold, minutes=often(0, 60, rare=[10_000]), months=st.sampled_from([1, 12])
+    )
+    return PEOPLE | HOURS_AND_RULES | INCENTIVES_AND_MONEY | {
         "effective_on": st.one_of(near, near, near, near, near, wide),
-        "origin": st.just(HERE), "utc_offset": st.just("+08:00"), "currency": st.just("CNY"),
-        "region": often(*REGIONS[:3], rare=[REGIONS[3], "33"]),
-        "backdating_days": often(30, 90, rare=[0, 36_600]),
-        "day_minutes_max": often(480, 600, rare=[60, 1_440]),
-        "name": often("海盐", "x", rare=[" x", "x\n"]), "population": st.just(380_000),
-        "levels": st.just((v.StarLevel(stars=1, minutes=60), v.StarLevel(stars=2, minutes=120))),
-        "rule": often("R1", "R2", "R3", "R4", "R5"), "categories": some(word),
-        "num": st.sampled_from([0, 1, 2, 3]), "den": st.sampled_from([1, 2, 7]),
-        "entry_max": st.sampled_from([30, 100, 1_000]), "day_max": st.sampled_from([50, 120]),
-        "note": st.just("0" * 64),
-        "member": often(*MEMBERS, rare=["X9"]),
-        "kinds": kinds.map(tuple),
-        "reason_code": st.just("asked_for"), "credential": often("social_worker", "first_aid"),
-        "level": st.sampled_from(["l1", "l2"]), "tier": st.sampled_from(["t1", "t2"]),
-        "organisation": often("O1", rare=["O2", "O9"]),
-        "residency": st.sampled_from(get_args(v.Residency)),
-        "org_kind": st.sampled_from(get_args(v.OrgKind)),
-        "project": often("P1", "P2", rare=["P3", "P9"]),
         "service_on": st.one_of(near, near, wide), "held_on": near, "opens_on": wide,
-        "closes_on": st.integers(-300, 5).map(lambda days: today - timedelta(days=days)),
-        "minutes": often(1, 30, 60, 119, 120, 480, rare=[0, -1, 1_440, 2**60]),
-        "category": often("elder_care", "training", rare=["meals", "other"]),
-        "evidence": st.sampled_from(get_args(v.Evidence)),
-        "kind": often("service", rare=["training"]),
-        "team": often("O1", rare=["O2", "O9"]), "activity": often("A1", "A2", rare=["A9"]),
-        "start": clock, "end": clock, "source": st.just("sys"),
-        "source_ref": st.sampled_from(["1", "2", "3"]), "replaces": derived(MEMBERS, "", 4),
-        "entry": derived(MEMBERS, "", 6), "deficit": st.booleans(),
-        "policy": often("Y1", "Y2", rare=["Y3", "Y9"]),
-        "dimension": st.sampled_from(get_args(v.Dimension)),
-        "threshold": st.builds(
-            v.Threshold, minutes=often(0, 60, rare=[10_000]), months=st.sampled_from([1, 12])
-        ),
-        "credit_cost": often(0, 30, 60, rare=[10_000]), "fen_cost": often(0, rare=[100]),
-        "quota_member": st.integers(1, 3), "quota_total": st.integers(1, 4),
-        "quota_period": st.sampled_from(get_args(v.QuotaPeriod)),
-        "document": often("bill", rare=["x" * 4_000]), "grant": derived(MEMBERS, "G", 3),
-        "responsible": st.just("zhou"), "registered": st.integers(0, 30),
-        "attended": st.integers(0, 30), "served": st.integers(0, 30),
-        "fund": often(*FUNDS, rare=["F3", "F9"]), "terms": terms(today),
-        "consent": st.just("letter"), "fen": fen,
-        "source_kind": often("charity", "welfare_lottery"), "source_id": often("S1", "S2"),
-        "target": often("project/P1", "policy/Y2", rare=["project/P2", "project/P9", "policy/Y1"]),
-        "receipts": some(derived(FUNDS, "R", 3)), "payee_kind": st.just("supplier"),
-        "payee": st.just("x"), "lots": st.lists(lots, min_size=1, max_size=2).map(tuple),
-        "expense": derived(FUNDS, "E", 3), "to_region": often("330424", "330424001", "640122"),
-        "to_origin": often(HERE, AWAY), "transfer": derived(FUNDS, "T", 3),
-        "from_origin": often(AWAY, rare=[HERE]), "from_region": st.just("640122"),
-        "holder": often("street", "office"), "roles": st.just(("recorder",)),
-        "regions": some(st.just("330424"), 1), "organisations": st.just(()),
-        "funds": st.just(()), "sources": st.just(()), "expires_on": st.just(next_year),
-        "key": st.just("none"),
+        "closes_on": st.integers(-300, 5).map(lambda days: day - timedelta(days=days)),
+        "expires_on": st.just(day + timedelta(days=365)),
+        "terms": terms(day), "threshold": threshold,
     }  # fmt: skip
+
+
+Pool = dict[str, st.SearchStrategy[Any]]
+_KINDS: Final = st.lists(st.sampled_from(get_args(v.MemberKind)), min_size=1, max_size=3)
+_CLOCK: Final = st.sampled_from(["08:00", "09:00", "10:30", "23:00", "00:30"])
+_WORDS: Final = some(st.sampled_from(["elder_care", "training"]))
+
+PEOPLE: Final[Pool] = {
+    "origin": st.just(HERE), "utc_offset": st.just("+08:00"), "currency": st.just("CNY"),
+    "region": often(*REGIONS[:3], rare=[REGIONS[3], "33"]),
+    "name": often("海盐", "x", rare=[" x", "x\n"]), "population": st.just(380_000),
+    "member": often(*MEMBERS, rare=["X9"]), "kinds": _KINDS.map(tuple),
+    "reason_code": st.just("asked_for"), "credential": often("social_worker", "first_aid"),
+    "level": st.sampled_from(["l1", "l2"]), "tier": st.sampled_from(["t1", "t2"]),
+    "organisation": often("O1", rare=["O2", "O9"]),
+    "residency": st.sampled_from(get_args(v.Residency)),
+    "org_kind": st.sampled_from(get_args(v.OrgKind)),
+    "holder": often("street", "office"), "roles": st.just(("recorder",)),
+    "regions": some(st.just("330424"), 1), "organisations": st.just(()),
+    "funds": st.just(()), "sources": st.just(()), "key": st.just("none"),
+}  # fmt: skip
+HOURS_AND_RULES: Final[Pool] = {
+    "backdating_days": often(30, 90, rare=[0, 36_600]),
+    "day_minutes_max": often(480, 600, rare=[60, 1_440]),
+    "levels": st.just((v.StarLevel(stars=1, minutes=60), v.StarLevel(stars=2, minutes=120))),
+    "rule": often("R1", "R2", "R3", "R4", "R5"), "categories": _WORDS,
+    "num": st.sampled_from([0, 1, 2, 3]), "den": st.sampled_from([1, 2, 7]),
+    "entry_max": st.sampled_from([30, 100, 1_000]), "day_max": st.sampled_from([50, 120]),
+    "note": st.just("0" * 64), "project": often("P1", "P2", rare=["P3", "P9"]),
+    "minutes": often(1, 30, 60, 119, 120, 480, rare=[0, -1, 1_440, 2**60]),
+    "category": often("elder_care", "training", rare=["meals", "other"]),
+    "evidence": st.sampled_from(get_args(v.Evidence)), "kind": often("service", rare=["training"]),
+    "team": often("O1", rare=["O2", "O9"]), "activity": often("A1", "A2", rare=["A9"]),
+    "start": _CLOCK, "end": _CLOCK, "source": st.just("sys"),
+    "source_ref": st.sampled_from(["1", "2", "3"]), "replaces": derived(MEMBERS, "", 4),
+    "entry": derived(MEMBERS, "", 6), "deficit": st.booleans(),
+    "responsible": st.just("zhou"), "registered": st.integers(0, 30),
+    "attended": st.integers(0, 30), "served": st.integers(0, 30),
+}  # fmt: skip
+INCENTIVES_AND_MONEY: Final[Pool] = {
+    "policy": often("Y1", "Y2", rare=["Y3", "Y9"]),
+    "dimension": st.sampled_from(get_args(v.Dimension)),
+    "credit_cost": often(0, 30, 60, rare=[10_000]), "fen_cost": often(0, rare=[100]),
+    "quota_member": st.integers(1, 3), "quota_total": st.integers(1, 4),
+    "quota_period": st.sampled_from(get_args(v.QuotaPeriod)),
+    "document": often("bill", rare=["x" * 4_000]), "grant": derived(MEMBERS, "G", 3),
+    "fund": often(*FUNDS, rare=["F3", "F9"]), "consent": st.just("letter"),
+    "fen": often(1, 250, 1_000, rare=[10_001, 10**7, 10**13]),
+    "source_kind": often("charity", "welfare_lottery"), "source_id": often("S1", "S2"),
+    "target": often("project/P1", "policy/Y2", rare=["project/P2", "project/P9", "policy/Y1"]),
+    "receipts": some(derived(FUNDS, "R", 3)), "payee_kind": st.just("supplier"),
+    "payee": st.just("x"), "lots": st.lists(lots, min_size=1, max_size=2).map(tuple),
+    "expense": derived(FUNDS, "E", 3), "to_region": often("330424", "330424001", "640122"),
+    "to_origin": often(HERE, AWAY), "transfer": derived(FUNDS, "T", 3),
+    "from_origin": often(AWAY, rare=[HERE]), "from_region": st.just("640122"),
+}  # fmt: skip
 
 
 #: What most commands do not say.
@@ -133,9 +144,9 @@ SELDOM: Final = {"effective_on", "team", "activity", "replaces", "receipts", "to
 
 
 @cache
-def commands_of(kind: type[c.Command], today: date) -> st.SearchStrategy[Any]:
+def commands_of(kind: type[c.Command], day: date) -> st.SearchStrategy[Any]:
     """Commands of one class. What may be left out is left out half of the time."""
-    known, wishes = pools(today), {}
+    known, wishes = pools(day), {}
     for field in fields(kind):
         pool = known[field.name]
         if kind is c.SetAccrualRule and field.name == "evidence":
@@ -220,20 +231,20 @@ ENDS: Final[Weights] = {
 }  # fmt: skip
 
 
-def wishes(today: date, *weights: Weights) -> st.SearchStrategy[Any]:
+def wishes(day: date, *weights: Weights) -> st.SearchStrategy[Any]:
     """Commands of any of these kinds."""
     kinds = [kind for each in weights for kind, weight in each.items() for _ in range(weight)]
-    return st.sampled_from(kinds).flatmap(lambda kind: commands_of(kind, today))
+    return st.sampled_from(kinds).flatmap(lambda kind: commands_of(kind, day))
 
 
-def beginning(today: date) -> list[c.Command]:
+def beginning(day: date) -> list[c.Command]:
     """A county in which commands find something: people, projects, policies, money."""
-    new_year = today - timedelta(days=400)
-    within = v.Terms(purpose="助老", opens_on=new_year, closes_on=today + timedelta(days=300))
+    new_year = day - timedelta(days=400)
+    within = v.Terms(purpose="助老", opens_on=new_year, closes_on=day + timedelta(days=300))
     offer: dict[str, Any] = {
         "name": "x", "region": "330424", "threshold": v.Threshold(minutes=0, months=12),
         "dimension": "economic_incentive", "credit_cost": 30, "opens_on": new_year,
-        "closes_on": today + timedelta(days=300), "quota_period": "month",
+        "closes_on": day + timedelta(days=300), "quota_period": "month",
     }  # fmt: skip
     project: dict[str, Any] = {
         "name": "x", "categories": ("elder_care", "training"), "opens_on": new_year,
@@ -255,7 +266,7 @@ def beginning(today: date) -> list[c.Command]:
             c.LogHours(
                 member=member,
                 project="P1",
-                service_on=today - timedelta(days=40),
+                service_on=day - timedelta(days=40),
                 minutes=90,
                 category="elder_care",
                 evidence="manual",

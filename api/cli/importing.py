@@ -1,20 +1,15 @@
 """The import of a file: each row into the ledger, or into the rejects file with its reason.
 
-A run can be killed anywhere and started again. Rows go to the ledger in chunks,
-each under an id made of what it and the chunks before it ask for, so a chunk that
-was answered is not done twice: its answer comes back, and only what it refused is
-asked once more, under the next id, since members and projects may have been
-registered meanwhile. Rows of hours are known to the ledger besides by what they
-say, so the same rows add nothing in another file, order or format either.
+A run can be killed anywhere and started again: what was sent is known again by its
+name (`sending`), and rows of hours are known to the ledger besides by what they say,
+so the same rows add nothing in another file, order or format either. The rejects
+file is made anew by each run, from what the ledger says of every row.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol, cast
-
-import msgspec
+from typing import Final
 
 from api.cli import rejects, spreadsheets
 from api.cli.cells import Unit
@@ -23,33 +18,17 @@ from api.cli.lines import Lines
 from api.cli.progress import Advance
 from api.cli.rejects import Reject, Spool
 from api.cli.rows import Options, RowRefused
+from api.cli.sending import Executes, Sender
 from api.cli.spreadsheets import Book
 from api.cli.tables import Row, Tables
 from ledger.domain.access import Caller
-from ledger.domain.commands import Command, LogHours
 from ledger.domain.errors import Fact, InvalidCommand
-from ledger.store.requests import Answered, OnError, Outcome, Refused
+from ledger.store.requests import Refused
 
 #: Rows that share a transaction.
 CHUNK_ROWS: Final = 2_000
 #: Rows that are judged together when nothing is written: twins further apart are not seen.
 DRY_CHUNK_ROWS: Final = 50_000
-_ENCODER: Final = msgspec.json.Encoder(order="sorted")
-
-
-class Executes(Protocol):
-    """What an import needs of a ledger."""
-
-    def execute_many(
-        self,
-        commands: Sequence[Command],
-        caller: Caller,
-        *,
-        command_id: str | None = None,
-        on_error: OnError = "atomic",
-        dry_run: bool = False,
-    ) -> Answered:
-        """Do many commands, each with its own outcome."""
 
 
 def run_import(
@@ -111,9 +90,8 @@ class _Run:
     ) -> None:
         self.summary = Summary(file=str(book.path), dry_run=dry_run, encoding=book.encoding)
         self.source = (Lines if book.form == "lines" else Tables)(book, options, self.summary)
-        self._ledger, self._caller, self._book = ledger, caller, book
-        self._spool = spool
-        self._chain = hashlib.sha256()
+        self._sender = Sender(ledger, caller, dry_run=dry_run)
+        self._book, self._spool = book, spool
 
     def go(self, advance: Advance) -> None:
         """Send all rows, chunk by chunk, and keep account of what became of them."""
@@ -135,8 +113,7 @@ class _Run:
 
     def _send(self, chunk: list[Row]) -> None:
         asked = [row for row in chunk if row.command is not None]
-        outcomes = self._ask([cast("Command", row.command) for row in asked])
-        for row, (outcome, before) in zip(asked, outcomes, strict=True):
+        for row, (outcome, before) in zip(asked, self._sender.send(asked), strict=True):
             if isinstance(outcome, Refused):
                 row.refused = _refused(outcome)
             elif row.command is not None:
@@ -144,44 +121,6 @@ class _Run:
         for row in chunk:
             if row.refused is not None:
                 self._refuse(row, row.refused)
-
-    def _ask(self, commands: list[Command]) -> list[tuple[Outcome, bool]]:
-        """The outcome of each command, and whether it was given to an earlier run.
-
-        What an earlier run was refused is asked again, under an id of its own, as often as
-        there were such runs: each id has its effect once, so nothing is done twice.
-        """
-        if not commands:
-            return []
-        name, again = self._name(commands), list(range(len(commands)))
-        outcomes: list[tuple[Outcome, bool]] = [({}, False)] * len(commands)
-        for attempt in range(1 << 16):
-            answered = self._ledger.execute_many(
-                [commands[index] for index in again],
-                self._caller,
-                command_id=f"{name}.{attempt}",
-                on_error="continue",
-                dry_run=self.summary.dry_run,
-            )
-            for index, outcome in zip(again, answered.outcomes, strict=True):
-                outcomes[index] = outcome, answered.replayed
-            again = [index for index in again if isinstance(outcomes[index][0], Refused)]
-            if not again or not answered.replayed:
-                break
-        return outcomes
-
-    def _name(self, commands: list[Command]) -> str:
-        """The chunk's id: by what it and all chunks before it ask for, never by the clock.
-
-        Hours are recorded once whoever imports them. Other commands are not, so with them the
-        id says nothing of the caller: the same file from another holder is refused whole.
-        """
-        for command in commands:
-            self._chain.update(_ENCODER.encode(command) + b"\n")
-        named = self._chain.copy()
-        if all(isinstance(command, LogHours) for command in commands):
-            named.update(self._caller.holder.encode())
-        return f"import-{named.hexdigest()[:40]}"
 
     def _refuse(self, row: Row, refused: RowRefused) -> None:
         column = row.place(refused.field)

@@ -40,8 +40,8 @@ class Lines:
                 self._summary.blank += 1
 
     def original(self, row: Row) -> list[str]:
-        """The line itself."""
-        return [row.text]
+        """The line itself, and the name it was sent under."""
+        return [row.text, row.name]
 
     def write_rejects(self, path: Path, spool: Spool) -> None:
         """Write the refused lines as lines."""
@@ -50,7 +50,7 @@ class Lines:
     def _row(self, number: int, text: str) -> Row:
         row = Row(0, number, (), text=text)
         try:
-            line = rejects.read_object(text)
+            line, row.name = rejects.read_line(text)
             if "op" not in line:
                 return self._object(row, line)
             row.command = msgspec.convert(line, _ANY_COMMAND)

@@ -27,6 +27,10 @@ _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
 #: The code of a line that is no JSON object.
 BROKEN_LINE: Final = "broken_line"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+#: What a reject adds to a line. `_id`: the name a command was sent under; it keeps it, so that a
+#: mended line and the one in the first file are never both done.
+_LINE_NAMES: Final = (*REJECT_COLUMNS, "_id")
+_NAME: Final = re.compile("import-[0-9a-f]{40}")
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -178,10 +182,6 @@ def _wide(keys: list[Key], width: int) -> list[Key]:
     return keys + [("", blanks + n) for n in range(width - len(keys))]
 
 
-def _widest(spool: Spool, table: int) -> int:
-    return max(len(reject.cells) for reject in spool if reject.table == table)
-
-
 # as lines
 
 
@@ -195,26 +195,34 @@ def write_lines(path: Path, spool: Spool) -> None:
 
 def _line(reject: Reject) -> str:
     """The object with the reject's fields before its own; a broken line whole, as `_line`."""
-    own = dict(zip(REJECT_COLUMNS, [reject.row, "", reject.column, reject.code, reject.reason],
-                   strict=True))  # fmt: skip
-    text = reject.cells[0]
-    line = {"_line": text} if reject.code == BROKEN_LINE else read_object(text)
-    told = json.dumps(own | line, ensure_ascii=False)
+    text, name = reject.cells
+    line: dict[str, Any] = {
+        "_row": reject.row,
+        "_column": reject.column,
+        "_code": reject.code,
+        "_reason": reject.reason,
+    }
+    if name:
+        line["_id"] = name
+    line |= {"_line": text} if reject.code == BROKEN_LINE else read_line(text)[0]
+    told = json.dumps(line, ensure_ascii=False)
     # Half a surrogate pair can stand in a file as an escape only.
-    return json.dumps(own | line) if _SURROGATE.search(told) else told
+    return json.dumps(line) if _SURROGATE.search(told) else told
 
 
-def read_object(text: str) -> dict[str, Any]:
-    """A line's own fields, without what an earlier reject added. Raises ValueError.
+def read_line(text: str) -> tuple[dict[str, Any], str]:
+    """A line's own fields, without what an earlier reject added but the name it was sent under.
 
-    What is no JSON object, or not one to all readers (a name twice, NaN), is none.
+    Raises ValueError for what is no JSON object, or not one to all readers (a name twice, NaN).
     """
     line = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
     if not isinstance(line, dict):
         raise ValueError("the line is not a JSON object")  # noqa: TRY004 (one error for all)
     if isinstance(line.get("_line"), str):
-        return read_object(line["_line"])
-    return {name: value for name, value in line.items() if name not in REJECT_COLUMNS}
+        return read_line(line["_line"])
+    name = str(line.get("_id", ""))
+    own = {key: value for key, value in line.items() if key not in _LINE_NAMES}
+    return own, name if _NAME.fullmatch(name) else ""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

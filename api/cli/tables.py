@@ -31,6 +31,8 @@ class Row(Struct):
     cells: Sequence[Cell]
     #: The line it was, in a file of lines.
     text: str = ""
+    #: The id its command goes under, when it goes alone.
+    name: str = ""
     reader: RowReader | None = None
     command: Command | None = None
     refused: RowRefused | None = None
@@ -162,7 +164,7 @@ def notes_on(layout: Layout, options: Options) -> list[str]:
     notes = []
     if "source_ref" in layout.fields and "source" not in there:
         header = layout.header_of("source_ref")
-        notes.append(f"{header} was not kept: numbers identify rows only with a --source")
+        notes.append(f"{header} was not kept: numbers identify rows only with --default source=…")
     if not there & {"evidence", "system", "manual"}:
         notes.append("evidence: manual, as the file says nothing of it (--default evidence=…)")
     bare = [c.header for c in layout.columns if c.field in DURATIONS and c.unit is None]

@@ -1,6 +1,6 @@
 """From requests to drafts: the rules applied to warm states, one command after the other."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
 from ledger.domain.access import Caller
@@ -21,11 +21,12 @@ class Decider:
     def __init__(self, store: LogStore) -> None:
         self._store = store
         self._states = States(store)
+        #: Called before states are dropped that may hold what is still being written.
+        self.before_forgetting: Callable[[], object] = lambda: None
 
     def decide(self, request: Request, now: datetime) -> Draft:
         """Decide all commands of a request. Raises the Refusal that undoes the whole of it."""
-        if len(request.commands) > 1:
-            self._states.load({s for command in request.commands for s in streams_of(command)})
+        self._states.hint = lambda: {s for c in request.commands for s in streams_of(c)}
         answered = Answered(command_id=request.command_id, outcomes=[])
         draft = Draft(request=request, now=now, answered=answered)
         try:
@@ -41,16 +42,16 @@ class Decider:
         """Decide one by one; where not all must succeed, note what is refused."""
         today = self._today(draft.now)
         self._check_key(request.caller, today)
+        act = Act(
+            caller=request.caller,
+            command_id=request.command_id,
+            now=draft.now,
+            today=today,
+            effective_on=today,
+            seed=request.seed,
+        )
         for index, command in enumerate(request.commands):
-            act = Act(
-                caller=request.caller,
-                command_id=request.command_id,
-                now=draft.now,
-                today=today,
-                effective_on=command.effective_on or today,
-                seed=request.seed,
-                line=index,
-            )
+            act.line, act.effective_on = index, command.effective_on or today
             try:
                 decision = self._decide_one(command, act)
             except Refusal as refusal:
@@ -101,6 +102,7 @@ class Decider:
 
     def _forget_draft(self, draft: Draft) -> None:
         if draft.request.alone:
+            self.before_forgetting()
             self.forget(str(event.originator_id) for event in draft.events)
 
     def forget(self, streams: Iterable[str]) -> None:
@@ -110,6 +112,11 @@ class Decider:
     def forget_all(self) -> None:
         """Drop all states."""
         self._states.forget_all()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more is kept in memory than should be."""
+        return self._states.is_full
 
     def trim(self) -> None:
         """Keep memory within bounds, between transactions."""

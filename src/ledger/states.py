@@ -4,7 +4,7 @@ What is cached is right as long as the log's head is the one it was loaded at;
 the writer makes sure of that. Numbering is here too: a state knows its version.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -16,8 +16,8 @@ from ledger.domain.rules import evolve
 from ledger.log.codec import decode
 from ledger.store.log import LogStore
 
-#: Events whose effect is kept in memory at most; about a kilobyte each.
-EVENTS_KEPT_MAX: Final = 200_000
+#: Events whose effect is kept in memory at most; an entry takes about 200 bytes.
+EVENTS_KEPT_MAX: Final = 1_500_000
 
 
 class Known(Struct):
@@ -51,6 +51,8 @@ class States:
         self._events_kept_max = events_kept_max
         self._ledger_stream: str | None = None
         self._rulebook: Rulebook | None = None
+        #: Tells at the first miss what else will be asked for, so that it is read all at once.
+        self.hint: Callable[[], set[str]] | None = None
 
     @property
     def rulebook(self) -> Rulebook:
@@ -73,11 +75,13 @@ class States:
 
     def get(self, stream: str) -> object | None:
         """State of a stream, None when it has no events."""
-        known = self._known.get(stream)
-        if known is None:
-            self.load((stream,))
-            known = self._known[stream]
-        return known.state
+        return (self._known.get(stream) or self._miss(stream)).state
+
+    def _miss(self, stream: str) -> Known:
+        """Read a stream that is not known, and with it what the hint says will be needed."""
+        hint, self.hint = self.hint, None
+        self.load({stream} | hint() if hint else {stream})
+        return self._known[stream]
 
     def load(self, streams: Iterable[str]) -> None:
         """Read the streams that are not known yet, all at once."""
@@ -90,10 +94,7 @@ class States:
 
     def apply(self, stream: str, event: Event) -> int:
         """Take one more event of a stream into its state; its version there."""
-        known = self._known.get(stream)
-        if known is None:
-            self.load((stream,))
-            known = self._known[stream]
+        known = self._known.get(stream) or self._miss(stream)
         self._events_kept += 1
         return known.take(stream, event)
 
@@ -110,9 +111,14 @@ class States:
         self._known.clear()
         self._events_kept, self._ledger_stream, self._rulebook = 0, None, None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether more is kept than the bound allows."""
+        return self._events_kept > self._events_kept_max
+
     def trim(self) -> None:
         """Keep within the bound, dropping what was loaded first (never within a transaction)."""
-        if self._events_kept > self._events_kept_max:
+        if self.is_full:
             spared = self._ledger_stream
             for stream in [s for s in self._known if s != spared]:
                 self.forget((stream,))

@@ -1,6 +1,6 @@
 """Messy office files: every row is in the ledger or in the rejects file, once, whatever happens."""
 
-import json
+import re
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,7 @@ from api.cli.import_summary import Summary
 from api.cli.importing import run_import
 from api.cli.spreadsheets import UnreadableFile
 from ledger.domain.access import operator
-from ledger.domain.errors import IdempotencyMismatch, InvalidCommand
+from ledger.domain.errors import InvalidCommand
 from tests.office import (
     CLERK,
     FORMATS,
@@ -25,6 +25,7 @@ from tests.office import (
     entries,
     logged,
     office,
+    refusals,
     register,
     rejected,
     save,
@@ -77,13 +78,6 @@ def bring(ledger: Any, path: Path, **options: Any) -> Summary:
 
 def sums(summary: Summary) -> dict[str, int]:
     return {name: getattr(summary, name) for name in SUMS}
-
-
-def refusals(summary: Summary) -> list[tuple[int, str]]:
-    """Row and code of what was refused; [] when there is no file."""
-    if summary.rejects is None:
-        return []
-    return [(int(row["_row"]), row["_code"]) for row in rejected(Path(summary.rejects))]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -179,75 +173,6 @@ def test_a_dry_run_says_the_same_and_writes_nothing(database_url: str, tmp_path:
         for summary in (dry, wet):
             summary.rejects, summary.dry_run = None, False
         assert dry == wet
-
-
-# commands as lines
-
-
-def lines(path: Path, *objects: dict[str, Any] | str) -> Path:
-    """A file of JSON lines."""
-    texts = [o if isinstance(o, str) else json.dumps(o, ensure_ascii=False) for o in objects]
-    path.write_text("\n".join(texts) + "\n", encoding="utf-8")
-    return path
-
-
-RECEIPT: Final = {"op": "receive_funds", "fund": "F1", "source_kind": "charity", "source_id": "C1",
-                  "fen": 100_00, "document": "收据1"}  # fmt: skip
-FUND: Final = {
-    "op": "open_fund", "fund": "F1", "name": "公益金", "organisation": "O1", "region": "330424",
-    "terms": {"purpose": "助老", "opens_on": "2020-01-01", "closes_on": "2099-12-31"},
-}  # fmt: skip
-
-
-def test_commands_of_any_sort_are_done_once_however_often_they_come(
-    database_url: str, tmp_path: Path
-) -> None:
-    """Nothing but the chunk's id knows a receipt again: also one refused at first, done later."""
-    member = {"op": "register_member", "member": "V1", "region": "330424"}
-    broken = '{"op":"receive_funds"'
-    path = lines(tmp_path / "a.ndjson", RECEIPT, member, "", broken, {"op": "no_such"}, RECEIPT)
-    with office(database_url) as ledger:
-        summary = bring(ledger, path)
-        assert summary.operations == {"register_member": 1}
-        codes = ["fund_not_found", "broken_line", "invalid_command", "fund_not_found"]
-        assert [code for _, code in refusals(summary)] == codes
-        bring(ledger, lines(tmp_path / "b.ndjson", FUND))
-        for kept in (2, 0, 0):
-            summary = bring(ledger, path)
-            assert (summary.kept, summary.already) == (kept, 3 - kept)
-        spaced = path.read_text(encoding="utf-8").replace('":', '" : ')
-        (tmp_path / "c.ndjson").write_text(spaced, encoding="utf-16")
-        assert bring(ledger, tmp_path / "c.ndjson").kept == 0
-        assert [row.topic for row in ledger.store.select_rows(0, 10**6)].count("FundsReceived") == 2
-
-
-def test_commands_that_another_holder_sent_before_are_refused_whole(
-    sqlite_url: str, tmp_path: Path
-) -> None:
-    path = lines(tmp_path / "a.ndjson", FUND, RECEIPT)
-    with office(sqlite_url) as ledger:
-        bring(ledger, path)
-        with pytest.raises(IdempotencyMismatch):
-            run_import(ledger, path, operator("colleague"))
-
-
-def test_broken_lines_can_be_mended_where_they_stand(sqlite_url: str, tmp_path: Path) -> None:
-    row = '{"member":"V0001","project":"P001","date":"2025-03-01","hours":2,"category":"elder_care"'
-    with office(sqlite_url, "V0001") as ledger:
-        summary = bring(
-            ledger, lines(tmp_path / "a.ndjson", row, "[]", row.replace("2,", "-2,") + "}")
-        )
-        path = Path(str(summary.rejects))
-        assert [r["_code"] for r in rejected(path)] == [
-            "broken_line", "broken_line", "minutes_out_of_range",
-        ]  # fmt: skip
-        first, _, third = path.read_text(encoding="utf-8").splitlines()
-        mended = json.loads(first)
-        mended["_line"] += "}"
-        summary = bring(
-            ledger, lines(path, mended, third.replace("03-01", "03-02").replace("-2", "1"))
-        )
-        assert (summary.kept, summary.rejects) == (2, None)
 
 
 # several sheets
@@ -411,6 +336,21 @@ def test_no_row_is_lost_and_none_is_in_both(
 
 
 # for people
+
+
+def test_the_guide_shows_what_happens(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "import.md").read_text(encoding="utf-8")
+    sheet, shown, refused = re.findall(r"^```(?:csv)?\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    Path("三月.csv").write_bytes(sheet.encode("gb18030"))
+    with office(sqlite_url, "V0001", "V0002") as ledger:
+        summary = bring(ledger, Path("三月.csv"), defaults={"category": "elder_care"})
+    import_summary.show(summary)
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert printed == shown.splitlines()[1:]
+    assert Path("三月.rejects.csv").read_text(encoding="utf-8-sig") == refused
 
 
 def test_the_summary_is_printed_for_people(

@@ -43,7 +43,7 @@ def table() -> list[list[Cell]]:
     for n in range(ROWS):
         member = f"V{n % MEMBERS:03d}" if n % 17 else "V999"
         day = SPRING - timedelta(days=n // MEMBERS)
-        rows.append([member, "P001", day, chance.choice(["1小时", "90分钟", 2]), "elder_care"])
+        rows.append([member, "P001", day, chance.choice(["1小时", "90分钟", "2"]), "elder_care"])
         if n % 10 == 0:
             rows.append([*rows[-1]])
         if n % 25 == 0:

@@ -20,7 +20,8 @@ from ledger.settings import Settings
 from tests.audit import Audit
 from tests.recount import Recount
 from tests.scenario import STANDING
-from tests.simulation.workers import today
+from tests.simulation.workers import LOADED_MEMBERS
+from tests.wishes import today
 
 ROOT: Final = Path(__file__).parent.parent.parent
 #: The run that takes hours.
@@ -121,7 +122,10 @@ def found_county(settings: Settings) -> None:
         [
             c.SetAccrualRule(rule="R1", region="33", num=1, den=1, effective_on=this_year),
             c.RegisterOrganisation(organisation="O1", name="x", org_kind="team", region="330424"),
-            *(c.RegisterMember(member=member, region="330424001") for member in members),
+            *(
+                c.RegisterMember(member=member, region="330424001")
+                for member in (*members, *(f"L{number}" for number in range(LOADED_MEMBERS)))
+            ),
             c.OpenProject(project="P1", name="x", organisation="O1", region="330424",
                           categories=("elder_care",), opens_on=this_year),
             c.OpenFund(fund="F1", name="x", organisation="O1", region="330424", terms=within),

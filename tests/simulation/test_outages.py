@@ -29,7 +29,7 @@ from tests.simulation.programs import (
     wait_for_more,
     wait_until,
 )
-from tests.simulation.workers import today
+from tests.wishes import today
 
 pytestmark = [pytest.mark.xdist_group("simulation"), pytest.mark.timeout(3 * 3600)]
 OUTAGES = 20 if LONG else 2

@@ -24,7 +24,7 @@ from tests.simulation.programs import (
     wait_for_more,
     wait_until,
 )
-from tests.simulation.workers import today
+from tests.wishes import today
 
 pytestmark = [pytest.mark.xdist_group("simulation"), pytest.mark.timeout(3 * 3600)]
 KILLS = 200 if LONG else 8

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,12 @@ from ledger.store.open import open_store
 from projections.database import open_reads
 from projections.runner import Tailer
 from tests.scenario import STANDING
+from tests.wishes import today
 
 #: Threads of one program that send commands at once.
 THREADS = 4
+#: Members whose hours are logged, so many that no day becomes overfull.
+LOADED_MEMBERS = 30
 #: Commands that cost what there is not enough of, by their name in command ids.
 COSTLY: dict[str, c.Command] = {
     "grant": c.GrantIncentive(member="V1", policy="Y1"),
@@ -37,11 +40,6 @@ COSTLY: dict[str, c.Command] = {
         payee_kind="supplier", payee="x", document="bill",
     ),
 }  # fmt: skip
-
-
-def today() -> date:
-    """Today where the ledger is."""
-    return (datetime.now(UTC) + timedelta(hours=8)).date()
 
 
 class Notebook:
@@ -66,7 +64,8 @@ class Notebook:
 
 def deed(name: str, number: int) -> Sequence[c.Command]:
     """What command `number` of a thread says: three events at once, or one."""
-    member, day = f"V{1 + number % 3}", today() - timedelta(days=number % 60)
+    member = f"L{number % LOADED_MEMBERS}"
+    day = today() - timedelta(days=number // LOADED_MEMBERS % 60)
     row: dict[str, Any] = {
         "member": member, "project": "P1", "service_on": day, "minutes": 1,
         "category": "elder_care", "evidence": "manual", "source": "load",

@@ -263,6 +263,12 @@ def test_the_quota_is_freed_in_the_period_of_the_grant() -> None:
     assert policy(ledger).taken_within(TODAY) == 0
 
 
+def test_the_members_own_quota_too_is_freed_in_the_period_of_the_grant() -> None:
+    ledger = offered(quota_member=1, quota_period="month").given(grant())
+    ledger.later(days=30).given(grant(), REVOKE)
+    ledger.when(grant()).then_refused("quota_exhausted", at="member", member_taken=1)
+
+
 def test_a_grant_repeats_the_version_it_was_made_under_when_revoked() -> None:
     ledger = offered().given(grant(), amend_policy(credit_cost=0))
     ledger.when(REVOKE).then_event(IncentiveRevoked, policy_version=1, credit=60)

@@ -1,5 +1,8 @@
 """Headers of office tables: Chinese and English, with titles above and units inside."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from api.cli.headers import (
@@ -57,6 +60,20 @@ def test_a_header_is_recognised(field: str, names: str) -> None:
         meaning = meaning_of(name)
         assert meaning is not None, name
         assert meaning.field == field, name
+
+
+def test_the_headers_in_the_guide_are_recognised() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "import.md").read_text(encoding="utf-8")
+    table = guide[guide.index("| Field |") : guide.index("Case, spaces")]
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \|$", table, re.MULTILINE)
+    assert len(rows) == 12
+    for named, headers in rows:
+        groups = re.sub(r"\(.*?\)", "", headers).split("; ")
+        for field, group in zip(re.findall(r"`(\w+)`", named), groups, strict=True):
+            for name in group.split(", "):
+                meaning = meaning_of(name.strip())
+                assert meaning is not None, name
+                assert meaning.field == field, name
 
 
 @pytest.mark.parametrize(

@@ -109,27 +109,27 @@ def written(tmp_path: Path, *items: Reject) -> list[str]:
 
 def test_a_line_comes_back_with_what_was_wrong_and_reads_as_it_was(tmp_path: Path) -> None:
     text = '{"编号":"Ｖ1","时长":2.50,"op":"log_hours"}'
-    (line,) = written(tmp_path, Reject(0, 3, "编号", "member_not_found", "none", [text]))
+    (line,) = written(tmp_path, Reject(0, 3, "编号", "member_not_found", "none", [text, ""]))
     assert json.loads(line)["_code"] == "member_not_found"
     assert "编号" in line
-    assert rejects.read_object(line) == json.loads(text)
-    (again,) = written(tmp_path, Reject(0, 1, "", "c", "r", [line]))
-    assert rejects.read_object(again) == json.loads(text)
+    assert rejects.read_line(line)[0] == json.loads(text)
+    (again,) = written(tmp_path, Reject(0, 1, "", "c", "r", [line, ""]))
+    assert rejects.read_line(again)[0] == json.loads(text)
     assert json.loads(again)["_row"] == 1
 
 
 def test_a_broken_line_is_kept_whole_and_can_be_mended_in_its_place(tmp_path: Path) -> None:
-    (line,) = written(tmp_path, Reject(0, 3, "", BROKEN_LINE, "r", ['{"编号":"V1"']))
+    (line,) = written(tmp_path, Reject(0, 3, "", BROKEN_LINE, "r", ['{"编号":"V1"', ""]))
     with pytest.raises(ValueError, match="delimiter"):
-        rejects.read_object(line)
+        rejects.read_line(line)[0]
     mended = json.loads(line) | {"_line": '{"编号":"V1"}'}
-    assert rejects.read_object(json.dumps(mended)) == {"编号": "V1"}
+    assert rejects.read_line(json.dumps(mended))[0] == {"编号": "V1"}
 
 
 def test_half_a_surrogate_pair_is_written_as_it_was(tmp_path: Path) -> None:
     text = '{"a":"\\ud800"}'
-    (line,) = written(tmp_path, Reject(0, 1, "", "c", "r", [text]))
-    assert rejects.read_object(line) == json.loads(text)
+    (line,) = written(tmp_path, Reject(0, 1, "", "c", "r", [text, ""]))
+    assert rejects.read_line(line)[0] == json.loads(text)
 
 
 @pytest.mark.parametrize(
@@ -137,4 +137,4 @@ def test_half_a_surrogate_pair_is_written_as_it_was(tmp_path: Path) -> None:
 )
 def test_what_readers_take_for_different_things_is_no_object(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (each has its own words)
-        rejects.read_object(text)
+        rejects.read_line(text)

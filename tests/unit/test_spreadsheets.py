@@ -1,5 +1,6 @@
 """Files of offices: told apart by content, read with their row numbers, or refused whole."""
 
+import tracemalloc
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -87,6 +88,18 @@ def test_lines_are_told_by_their_first_character(tmp_path: Path) -> None:
     book = open_book(path)
     assert book.form == "lines"
     assert records(book) == [[""], ['{"op":"log_hours"}'], [""], ['{"编号":"V1"}']]
+
+
+def test_a_text_is_never_held_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("V0001,P001,2025-03-01,2.5小时\n" * 100_000, encoding="gb18030")
+    tracemalloc.start()
+    try:
+        book = open_book(path)
+        assert sum(1 for _ in book.tables[0].records()) == book.rows == 100_000
+        assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 2
+    finally:
+        tracemalloc.stop()
 
 
 # workbooks

@@ -48,8 +48,8 @@ class Note(Struct, frozen=True):
     text: str
 
 
-class Act(Struct, frozen=True, kw_only=True, gc=False):
-    """One doing: who, when, with which command id."""
+class Act(Struct, kw_only=True, gc=False):
+    """One doing: who, when, with which command id. Rules read it and change nothing."""
 
     caller: Caller
     command_id: str

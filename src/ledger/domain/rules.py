@@ -42,6 +42,7 @@ RULES: Final[dict[type[Command], Rule]] = {
     **key.RULES,
 }
 
+#: Stream type → its fold.
 EVOLVE: Final[dict[str, Evolve]] = {
     "ledger": rulebook.evolve,
     "member": member.evolve,
@@ -95,7 +96,7 @@ def check_day(books: Books, act: Act) -> None:
 
 def evolve(state: object | None, stream: str, event: Event) -> object:
     """The state of a stream after one more of its events. May change `state` in place."""
-    return EVOLVE[stream[: stream.index("/")]](state, stream, event)
+    return EVOLVE[stream.partition("/")[0]](state, stream, event)
 
 
 @cache

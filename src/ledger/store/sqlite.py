@@ -6,8 +6,9 @@ when `CREATE_TABLE` says so.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any, Final
 
 # Importing the factory's name would give this module two factories.
@@ -17,7 +18,7 @@ from eventsourcing.utils import Environment, EnvType, strtobool
 
 from ledger.domain.errors import CorruptLog, InvalidSettings, LedgerError
 from ledger.store import sqlite_schema as sql
-from ledger.store.log import Batch, HeadMoved
+from ledger.store.log import Batch, HeadMoved, Row
 from ledger.store.place import SqliteFile, parse_url
 from ledger.store.recorder import NOT_INITIALISED, LogRecorder, translated
 from ledger.store.sqlite_datastore import (
@@ -120,7 +121,7 @@ class Transaction:
                 raise HeadMoved
             if batch.rows[-1].position != (last or 0) + len(batch.rows):
                 raise CorruptLog("position", after=last or 0, rows=len(batch.rows))
-            cursor.executemany(sql.INSERT_EVENT, batch.rows)
+            self._insert(batch.rows)
         if batch.commands:
             cursor.executemany(sql.INSERT_COMMAND, batch.commands)
         for note in batch.notes:
@@ -129,6 +130,13 @@ class Transaction:
         for erased in batch.erased:
             self.has_erased = True
             cursor.execute(sql.ERASE_NOTE, (bytes.fromhex(erased),))
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        whole = len(rows) - len(rows) % sql.ROWS_TOGETHER
+        for start in range(0, whole, sql.ROWS_TOGETHER):
+            together = rows[start : start + sql.ROWS_TOGETHER]
+            self._cursor.execute(sql.INSERT_EVENTS, [*chain.from_iterable(together)])
+        self._cursor.executemany(sql.INSERT_EVENT, rows[whole:])
 
 
 class Factory(stock.SQLiteFactory):

@@ -74,6 +74,9 @@ INSERT_EVENT: Final = (
     "INSERT INTO stored_events "
     "(rowid, originator_id, originator_version, topic, state, hashes) VALUES (?, ?, ?, ?, ?, ?)"
 )
+#: Many rows a statement: each statement gives the interpreter's lock away once.
+ROWS_TOGETHER: Final = 100
+INSERT_EVENTS: Final = INSERT_EVENT + ", (?, ?, ?, ?, ?, ?)" * (ROWS_TOGETHER - 1)
 INSERT_COMMAND: Final = (
     "INSERT INTO commands "
     "(command_id, body_hash, first_position, count, answer) VALUES (?, ?, ?, ?, ?)"

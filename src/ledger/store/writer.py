@@ -12,7 +12,7 @@ what was kept.
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -44,6 +44,13 @@ class Decider(Protocol):
     def forget_all(self) -> None:
         """Drop all states."""
 
+    #: Called before states are dropped that may hold what is still being written.
+    before_forgetting: Callable[[], object]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more is kept in memory than should be."""
+
     def trim(self) -> None:
         """Keep memory within bounds, between transactions."""
 
@@ -68,6 +75,11 @@ class Group(Struct):
         """The drafts that are to be written."""
         return [draft for draft in self.drafts if not draft.request.dry_run]
 
+    @property
+    def streams(self) -> set[str]:
+        """The streams whose states hold what this group is to write."""
+        return {event.originator_id for draft in self.drafts for event in draft.events}
+
     def tell(self) -> None:
         """Give each caller its own answer."""
         for draft in self.drafts:
@@ -76,20 +88,37 @@ class Group(Struct):
             request.future.set_exception(refusal)
 
 
+class Flight(Struct, eq=False):
+    """A group that is being written while the next one is decided."""
+
+    group: Group
+    batch: Batch
+    #: The positions before and after it.
+    before: int
+    after: int
+    landed: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
+
+
 class Writer:
     """Owns the write side of one log in this process. Thread-safe: `submit`, `close`."""
 
     def __init__(self, store: LogStore, decider: Decider) -> None:
         self._store = store
         self._decider = decider
-        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Request | Flight | None] = queue.SimpleQueue()
+        self._flights: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
+        self._flight: Flight | None = None
         self._head: Head | None = None
         self._contended = False
         self._held_back: Request | None = None
         self._closed = False
         self._lock = threading.Lock()
+        decider.before_forgetting = self._settle_or_fail
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._appender = threading.Thread(target=self._fly, name="ledger-append", daemon=True)
         self._thread.start()
+        self._appender.start()
 
     def submit(self, request: Request) -> "Future[Answered]":
         """Queue a request; its future gives the answer, or raises a LedgerError."""
@@ -108,28 +137,37 @@ class Writer:
                 self._queue.put(None)
         self._thread.join()
 
-    # the thread
+    # the thread that decides
 
     def _run(self) -> None:
         while (requests := self._next_group()) is not None:
             try:
-                self._write(requests)
+                self._advance(requests)
             except BaseException as error:  # noqa: BLE001  a caller must never wait for ever
+                self._settle()
                 self._lose_track()
                 self._fail_singly(requests, error)
+        self._settle()
+        self._flights.put(None)
+        self._appender.join()
 
     def _next_group(self) -> list[Request] | None:
-        """Wait for a request and take along what else is waiting; None when closed."""
+        """Wait for a request and take along what else is waiting.
+
+        None when closed, empty when a flight failed and has to be settled.
+        """
         first = self._held_back or self._queue.get()
         self._held_back = None
-        if first is None:
-            return None
+        if first is None or isinstance(first, Flight):
+            return None if first is None else []
         group, size = [first], len(first.commands)
         while size < GROUP_MAX and not first.alone:
             try:
                 request = self._queue.get_nowait()
             except queue.Empty:
                 break
+            if isinstance(request, Flight):  # it is settled anyway before this group is written
+                continue
             if request is None:  # closed: finish this group first
                 self._queue.put(None)
                 break
@@ -139,6 +177,77 @@ class Writer:
             group.append(request)
             size += len(request.commands)
         return group
+
+    def _advance(self, requests: list[Request]) -> None:
+        """Write a group; while others wait, in the background, and decide those meanwhile."""
+        is_waited_for = self._held_back is not None or not self._queue.empty()
+        if not requests or self._contended or not (self._flight or is_waited_for):
+            self._settle()
+            self._write(requests)
+            return
+        if self._decider.is_full:
+            self._settle()
+            self._decider.trim()
+        group = Group(requests=requests)
+        try:
+            head = self._decide(group)
+            batch, after = self._number(group, head)
+            self._settle_or_fail()
+        except HeadMoved:
+            self._settle()
+            self._undo(group)
+            self._write(requests)
+        except Unavailable:
+            self._settle()
+            self._lose_track()
+            self._write(requests)
+        else:
+            self._launch(Flight(group, batch, head.position, after.position), after)
+
+    def _launch(self, flight: Flight, after: Head) -> None:
+        """Hand a group to the other thread; from here on its end counts as the head."""
+        if not flight.batch.rows:
+            self._write(flight.group.requests)  # bare answers have to be sure of the head
+            return
+        self._head, self._flight = after, flight
+        self._flights.put(flight)
+
+    def _settle(self) -> bool:
+        """Wait until nothing is in the air. False when a flight failed and was written anew."""
+        flight, self._flight = self._flight, None
+        if flight is None:
+            return True
+        flight.landed.wait()
+        if flight.error is None:
+            return True
+        self._lose_track()
+        self._contended = isinstance(flight.error, HeadMoved)
+        try:
+            self._write(flight.group.requests)
+        except BaseException as error:  # noqa: BLE001  told to those it concerns
+            self._lose_track()
+            self._fail_singly(flight.group.requests, error)
+        return False
+
+    def _settle_or_fail(self) -> None:
+        """Raises HeadMoved when what was decided rests on a flight that failed."""
+        if not self._settle():
+            raise HeadMoved
+
+    # the thread that appends
+
+    def _fly(self) -> None:
+        while (flight := self._flights.get()) is not None:
+            try:
+                self._store.append(flight.batch)
+                flight.group.tell()
+            except BaseException as error:  # noqa: BLE001  judged by the thread that decides
+                flight.error = error
+            flight.landed.set()
+            if flight.error is not None:
+                self._queue.put(flight)  # wakes that thread when nothing else does
+
+    # writing with patience
 
     def _fail_singly(self, requests: list[Request], error: BaseException) -> None:
         """One request's surprise must not harm its neighbours: each is written alone."""
@@ -191,9 +300,11 @@ class Writer:
     def _decide(self, group: Group) -> Head:
         """Bring the states up to the head and decide each request on them, in order."""
         ids = [request.command_id for request in group.requests if not request.dry_run]
+        if self._flight is not None and not self._flight.group.firsts.keys().isdisjoint(ids):
+            self._settle_or_fail()
         position, answered = self._store.glance(ids)
         head = self._catch_up(position)
-        if head.position != position:
+        if head.position != position and self._flight is None:
             raise HeadMoved  # someone wrote between the two looks, and maybe this very command
         now = max(datetime.now(UTC), head.timestamp or EPOCH)
         for request in group.requests:
@@ -226,23 +337,34 @@ class Writer:
 
     def _append(self, group: Group, head: Head, target: LogStore | Exclusive) -> Head:
         """Write what was decided in one transaction; the head after it."""
-        drafts = group.written
-        events = [event for draft in drafts for event in draft.events]
-        if not events:
+        batch, after = self._number(group, head)
+        if batch.rows:
+            target.append(batch)
+        elif target is self._store and self._store.glance(())[0] != head.position:
             # An append proves that nobody wrote meanwhile; a bare answer has to be sure of it too.
-            if target is self._store and self._store.glance(())[0] != head.position:
-                raise HeadMoved
-            return head
-        rows, frontier = number(events, head)
-        commands = [draft.command_row for draft in drafts if draft.events]
-        notes = [note for draft in drafts for note in draft.notes]
-        erased = [digest for draft in drafts for digest in draft.erased]
-        target.append(Batch(rows, commands, notes, erased))
-        return Head(rows[-1].position, drafts[-1].now, tuple(frontier))
+            raise HeadMoved
+        return after
+
+    def _number(self, group: Group, head: Head) -> tuple[Batch, Head]:
+        """What is to be written of a group after `head`, and the head after it."""
+        drafts = group.written
+        rows, frontier = number((event for draft in drafts for event in draft.events), head)
+        batch = Batch(
+            rows,
+            [draft.command_row for draft in drafts if draft.events],
+            [note for draft in drafts for note in draft.notes],
+            [digest for draft in drafts for digest in draft.erased],
+        )
+        now = drafts[-1].now if rows else head.timestamp
+        return batch, Head(head.position + len(rows), now, tuple(frontier))
 
     def _catch_up(self, position: int) -> Head:
         """The head, at `position` or later; states that others changed since are dropped."""
-        known = self._head
+        known, flight = self._head, self._flight
+        if known is not None and flight is not None:
+            if flight.before <= position <= flight.after:
+                return known
+            self._settle_or_fail()
         if known is None or known.position > position:
             self._decider.forget_all()
             self._head = self._store.head()
@@ -254,8 +376,7 @@ class Writer:
 
     def _undo(self, group: Group) -> None:
         """Drop the states that hold what was not written."""
-        for draft in group.drafts:
-            self._decider.forget(str(event.originator_id) for event in draft.events)
+        self._decider.forget(group.streams)
 
     def _lose_track(self) -> None:
         """After an error of unknown outcome nothing is known of the log."""

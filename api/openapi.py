@@ -1,0 +1,182 @@
+"""The OpenAPI document: what goes in and out of each route, from the structs themselves.
+
+An example of everything is made from the fields of its struct; a test decodes them all.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from msgspec import NODEFAULT, Meta, Struct, UnsetType
+from msgspec.structs import fields
+
+from api import errors
+from api.errors import Problem
+from api.queries import Query
+
+REF: Final = "#/components/schemas/{name}"
+JSON: Final = "application/json"
+#: What stands in a field, whatever it is a field of. One county, one summer.
+EXAMPLES: Final[Mapping[str, Any]] = {
+    "member": "V0001", "member_id": "V0001", "project": "P001", "organisation": "O1", "fund": "F1",
+    "policy": "Y1", "activity": "A1", "entry": "V0001-1", "grant": "V0001-G1", "expense": "F1-E1",
+    "transfer": "F1-T1", "key": "3f6c0a4d9b7e2158", "note": "2c26b46b" * 8, "rule": "R1",
+    "credential": "social_worker", "level": "assistant", "tier": "t1", "category": "elder_care",
+    "categories": ["elder_care"], "reason_code": "entered_twice", "holder": "street-office",
+    "source": "signin", "source_ref": "2025/17", "source_kind": "charity", "source_id": "CF1",
+    "receipt": "F1-R1", "receipts": [], "responsible": "zhou", "to_region": "640522",
+    "from_region": "640522", "from_origin": "yongning.example/hours", "start": "09:00",
+    "end": "11:30", "service_on": "2025-06-14", "held_on": "2025-06-14", "on": "2025-06-16",
+    "effective_on": "2025-06-16", "opens_on": "2025-01-01", "closes_on": "2099-12-31",
+    "expires_on": "2099-12-31", "population": 460_000, "backdating_days": 60, "num": 1, "den": 1,
+    "day_minutes_max": 600, "registered": 30, "attended": 28, "served": 55, "months": 12,
+    "stars": 1, "payee": "海盐轮椅厂", "document": "invoice 7", "consent": "letter of 18 June",
+    "roles": ["recorder"], "regions": ["330424"], "type": "member", "id": "V0001",
+    "figure": "verified_minutes", "account": "certified/social_worker", "about": "member/V0001",
+    "evidence": "manual", "position": 42, "first_position": 42, "count": 1,
+    "command_id": "signin-service/2025-06-14-17", "stream": "member/V0001", "topic": "HoursLogged",
+    "actor": "signin-service", "code": "entry_not_pending", "request_id": "0197761d4a7c7a3c",
+}  # fmt: skip
+#: Fields that may be left out and yet are shown.
+ALSO: Final[Mapping[str, Sequence[str]]] = {
+    "LogHours": ("start", "end"), "VerifyHours": ("minutes",), "CorrectHours": ("reason_code",),
+    "VoidHours": ("reason_code",), "AcceptTransfer": ("fund",), "IssueKey": ("regions",),
+}  # fmt: skip
+#: Statuses a route may answer with, besides its own.
+REFUSED: Final = (400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 503)
+
+
+def example(kind: type[Struct], without: Sequence[str] = ()) -> dict[str, Any]:
+    """A struct as JSON has it, with something sensible in each field that must be there."""
+    also = ALSO.get(kind.__name__, ())
+    is_answer = not kind.__struct_config__.forbid_unknown_fields
+    return {
+        f.encode_name: _value(f.name, f.type)
+        for f in fields(kind)
+        if f.name not in without
+        and (is_answer or f.default is NODEFAULT or f.name in also)
+        and (f.default_factory is NODEFAULT or is_answer or f.name in also)
+    }
+
+
+def _value(name: str, type_: Any) -> Any:  # noqa: PLR0911 (a kind of type, a line)
+    origin, args = get_origin(type_), get_args(type_)
+    if origin in (Union, UnionType):
+        return _value(name, next(arg for arg in args if arg not in (NoneType, UnsetType)))
+    bounds = [arg for arg in args[1:] if isinstance(arg, Meta)] if origin is Annotated else []
+    plain = args[0] if origin is Annotated else type_
+    item = get_origin(plain) in (tuple, list)
+    if name in EXAMPLES and not item == isinstance(EXAMPLES[name], str):
+        return EXAMPLES[name]
+    for meta in bounds:
+        if meta.examples:
+            return meta.examples[0]
+    if get_origin(plain) is Literal:
+        return get_args(plain)[0]
+    if item:
+        return [] if not get_args(plain) or get_args(plain)[0] is str else _items(name, plain)
+    if isinstance(plain, type) and issubclass(plain, Struct):
+        return example(plain)
+    return _PLAIN.get(plain, lambda: {})()
+
+
+def _items(name: str, plain: Any) -> list[Any]:
+    inner = [arg for arg in get_args(plain) if arg is not Ellipsis]
+    return [_value(name.removesuffix("s"), arg) for arg in inner]
+
+
+_PLAIN: Final[Mapping[Any, Callable[[], Any]]] = {
+    int: lambda: 0, str: lambda: "", bool: lambda: False, float: lambda: 0.0,
+    date: lambda: "2025-06-14", datetime: lambda: "2025-06-14T01:02:03Z",
+}  # fmt: skip
+
+
+def schema_of(kind: type[Struct], *extra: str, without: Sequence[str] = ()) -> dict[str, Any]:
+    """The schema of one struct, with more text fields or without some."""
+    _, known = msgspec.json.schema_components([kind], REF)
+    schema: dict[str, Any] = dict(known[kind.__name__])
+    out = {"op", *without}
+    schema["properties"] = {n: p for n, p in schema["properties"].items() if n not in out}
+    schema["properties"] |= {name: {"type": "string"} for name in extra}
+    schema["required"] = [n for n in schema.get("required", ()) if n not in out] + list(extra)
+    return schema
+
+
+@cache
+def _components(kinds: frozenset[type[Struct]]) -> dict[str, Any]:
+    """The schemas of all structs that are referred to."""
+    ordered = sorted(kinds, key=lambda kind: kind.__name__)
+    return dict(msgspec.json.schema_components(ordered, REF)[1])
+
+
+def parameters(kind: type[Query], path: str) -> list[dict[str, Any]]:
+    """The parameters of a route, from the struct they are read into."""
+    schema = schema_of(kind)
+    found = []
+    for name, described in schema["properties"].items():
+        in_path = f"{{{name}}}" in path or f"{{{name}:path}}" in path
+        found.append(
+            {
+                "name": name,
+                "in": "path" if in_path else "query",
+                "required": name in schema["required"],
+                "schema": _without_null(described),
+            }
+        )
+    return found
+
+
+def _without_null(described: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is left out instead of being null."""
+    options = [each for each in described.get("anyOf", ()) if each != {"type": "null"}]
+    rest = {name: value for name, value in described.items() if name not in ("anyOf", "default")}
+    return rest if not options else {**rest, **options[0]}
+
+
+def header(name: str, description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
+    """A header that a route reads."""
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "schema": {"type": "string", **schema},
+    }
+
+
+def content(schema: dict[str, Any], shown: Any, media: str = JSON) -> dict[str, Any]:
+    """A body of one form, with an example."""
+    return {media: {"schema": schema, "example": shown}}
+
+
+def refusals() -> dict[str, Any]:
+    """The refusals of any route that needs a key."""
+    shown = example(Problem) | {"type": "urn:hourledger:problem:entry_not_pending", "status": 409}
+    body = content({"$ref": REF.format(name="Problem")}, shown, errors.MEDIA_TYPE)
+    codes: dict[int, list[str]] = {}
+    for code, status in errors.STATUS.items():
+        codes.setdefault(status, []).append(code)
+    return {
+        str(status): {"description": ", ".join(codes[status]), "content": body}
+        for status in REFUSED
+    }
+
+
+def describe(app: FastAPI, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
+    """The whole document; `kinds` are the structs its routes refer to."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+    parts = document.setdefault("components", {})
+    parts["schemas"] = _components(frozenset(kinds)) | parts.get("schemas", {})
+    parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return document

@@ -1,0 +1,72 @@
+"""What is asked of a route besides its body: ids in the path and parameters behind it, typed.
+
+An unknown parameter, or one given twice, is an error: never an answer to another question.
+"""
+
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_origin
+
+import msgspec
+from fastapi import Request
+from msgspec import Meta, Struct
+from msgspec.structs import fields
+
+from api.bodies import refusal
+from ledger.domain.errors import InvalidCommand
+from ledger.domain.values import Count
+
+#: How many things a page holds.
+Limit = Annotated[int, Meta(ge=1, le=1000, examples=[100])]
+#: Where a page begins, as an earlier answer told it.
+Cursor = Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fields of a path and its parameters."""
+
+
+class ReadQuery(Query, frozen=True, kw_only=True):
+    """What may be asked of every read."""
+
+    #: The answer must be true at this position or a later one: with the position of a write, at
+    #: least that write is seen. Waited for a few seconds, then refused with `behind`.
+    min_position: Count = 0
+
+
+Q = TypeVar("Q", bound=Query)
+
+
+@cache
+def _lists(kind: type[Query]) -> frozenset[str]:
+    """Parameters that may be given several times."""
+    return frozenset(
+        f.name for f in fields(kind) if get_origin(f.type) is tuple or f.type is tuple
+    )
+
+
+def read_query(request: Request, kind: type[Q]) -> Q:
+    """What was asked. Raises InvalidCommand at the parameter that is wrong."""
+    told: dict[str, Any] = dict(request.path_params) if request.path_params else {}
+    if request.scope["query_string"]:
+        _add(request, told, _lists(kind))
+    known = kind.__struct_fields__
+    told = {name: value for name, value in told.items() if name in known or _is_asked(request, name)}
+    try:
+        return msgspec.convert(told, kind, strict=False)
+    except (ValueError, RecursionError) as error:
+        raise refusal(error) from None
+
+
+def _is_asked(request: Request, name: str) -> bool:
+    """Whether a name is a parameter; ids in the path of a command belong to its body."""
+    return name not in request.path_params
+
+
+def _add(request: Request, told: dict[str, Any], lists: frozenset[str]) -> None:
+    for name, value in request.query_params.multi_items():
+        if name in lists:
+            told.setdefault(name, []).append(value)
+        elif name in told:
+            raise InvalidCommand(name[:200], reason="given twice")
+        else:
+            told[name] = value

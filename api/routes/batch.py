@@ -1,0 +1,326 @@
+"""Many commands in one request: a line in, a result line out, in memory that does not grow.
+
+Lines are carried out in chunks, each one transaction under a command id of its own,
+`<key>/<n>`. The chunks of a batch depend on its lines alone, so who sends the same
+again under the same key gets the first answers as far as the batch had come, and
+goes on from there. With `on_error=atomic`, and in a dry run, all lines are one
+transaction, and there may be only so many of them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from fastapi import Request, Response
+from msgspec import Meta, Struct
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from api.bodies import decode_line
+from api.bounds import Bounds
+from api.errors import BatchTooLarge
+from api.queries import Query, read_query
+from api.routes.commands import check_type, name_command
+from api.runtime import Runtime, runtime_of
+from api.spool import Spool
+from ledger.domain.access import Caller
+from ledger.domain.commands import Command
+from ledger.domain.errors import Fact, InvalidCommand, LedgerError, Refusal
+from ledger.store.requests import Answered, OnError, Refused, Result
+
+MEDIA: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+#: After these it is not known whether a chunk had its effect.
+UNCERTAIN: Final = ("command_in_flight", "unavailable")
+
+
+class BatchQuery(Query, frozen=True, kw_only=True):
+    """What becomes of the rest when a line is refused, and whether all is only tried."""
+
+    on_error: Annotated[
+        OnError,
+        Meta(
+            description="atomic: nothing is kept when a line is refused (a bounded number of"
+            " lines); stop: what stands before it is kept; continue: all that is not refused"
+        ),
+    ] = "atomic"
+    dry_run: bool = False
+
+
+class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a line (from 1; empty lines are none).
+
+    `done`: with the ids and figures the command gave, true at `position`. `refused`: with the code.
+    `skipped`: not tried, since an earlier line stopped the batch. `unknown`: the database went away;
+    send the same again under the same key.
+    """
+
+    line: int
+    outcome: Literal["done", "refused", "skipped", "unknown"]
+    position: int = 0
+    replayed: bool = False
+    result: Result | None = None
+    code: str = ""
+    message: str = ""
+    at: str = ""
+    facts: dict[str, Fact] = {}
+
+
+class Line(Struct):
+    """A line with something in it: a command, or the reason why it is none."""
+
+    number: int
+    command: Command | None = None
+    refused: Refused | None = None
+
+
+async def batch(request: Request) -> Response:
+    """Carry out a batch of commands, each line `{"op":"log_hours", …}`."""
+    runtime = runtime_of(request)
+    caller = await runtime.admit(request)
+    query = read_query(request, BatchQuery)
+    command_id = name_command(request, caller, needed=not query.dry_run)
+    check_type(request, *MEDIA)
+    lines = read_lines(request.stream(), runtime.bounds.line_bytes_max)
+    if query.on_error == "atomic" or query.dry_run:
+        return await _whole(runtime, caller, command_id, lines, query)
+    assert command_id is not None  # needed, as it is no dry run
+    work = Work(runtime, caller, command_id, query.on_error)
+    await work.carry_out_next(lines)
+    return BatchAnswer(work, lines)
+
+
+# lines
+
+
+async def read_lines(pieces: AsyncIterator[bytes], bytes_max: int) -> AsyncIterator[Line]:
+    """The lines of a body as they come in, none longer than so many bytes in memory."""
+    number, rest, is_overlong = 0, b"", False
+    async for piece in pieces:
+        *ended, rest = (rest + piece).split(b"\n")
+        for text in ended:
+            number += 1
+            if text.strip() or is_overlong:
+                yield _line(number, text, is_overlong=is_overlong or len(text) > bytes_max)
+            is_overlong = False
+        if len(rest) > bytes_max:
+            is_overlong, rest = True, b""
+    if rest.strip() or is_overlong:
+        yield _line(number + 1, rest, is_overlong=is_overlong)
+
+
+def _line(number: int, text: bytes, *, is_overlong: bool) -> Line:
+    if is_overlong:
+        return Line(number, None, Refused.by(InvalidCommand("", reason="the line is too long")))
+    try:
+        return Line(number, decode_line(text))
+    except InvalidCommand as refusal:
+        return Line(number, None, Refused.by(refusal))
+
+
+def _done(line: Line, answered: Answered, result: Result) -> LineResult:
+    return LineResult(
+        line=line.number,
+        outcome="done",
+        position=answered.position,
+        replayed=answered.replayed,
+        result=result,
+    )
+
+
+def _refused(line: Line, refused: Refused) -> LineResult:
+    told: dict[str, Any] = msgspec.structs.asdict(refused)
+    return LineResult(line=line.number, outcome="refused", **told)
+
+
+def _encoded(results: Sequence[LineResult]) -> bytes:
+    return b"".join(msgspec.json.encode(result) + b"\n" for result in results)
+
+
+# one transaction
+
+
+async def _whole(
+    runtime: Runtime,
+    caller: Caller,
+    command_id: str | None,
+    lines: AsyncIterator[Line],
+    query: BatchQuery,
+) -> Response:
+    """All lines at once. Raises the Refusal of an atomic batch, BatchTooLarge."""
+    kept: list[Line] = []
+    async for line in lines:
+        if len(kept) == runtime.bounds.atomic_lines_max:
+            raise BatchTooLarge("on_error", lines_max=runtime.bounds.atomic_lines_max)
+        if line.refused is not None and query.on_error == "atomic":
+            raise _as_refusal(line.refused, line.number)
+        kept.append(line)
+    results, _ = await _carry_out(runtime, caller, command_id, kept, query.on_error, query.dry_run)
+    return Response(_encoded(results), 200, media_type=MEDIA[0])
+
+
+def _as_refusal(refused: Refused, line: int) -> Refusal:
+    return InvalidCommand(refused.at, **{**refused.facts, "line": line})
+
+
+async def _carry_out(
+    runtime: Runtime,
+    caller: Caller,
+    command_id: str | None,
+    lines: Sequence[Line],
+    on_error: OnError,
+    dry_run: bool,  # noqa: FBT001 (named in all calls but one)
+) -> tuple[list[LineResult], bool]:
+    """Carry out lines in one transaction; their results, and whether the batch goes on.
+
+    Raises the Refusal of an atomic batch with the line it stands in, and what the ledger raises.
+    """
+    trying = list(lines)
+    if on_error == "stop":
+        first = next((n for n, line in enumerate(lines) if line.refused is not None), len(lines))
+        trying = trying[:first]
+    commands = [line for line in trying if line.command is not None]
+    answered = Answered(command_id="", outcomes=[])
+    if commands:
+        try:
+            answered = await runtime.carry_out(
+                [line.command for line in commands if line.command is not None],
+                caller,
+                command_id,
+                on_error=on_error,
+                dry_run=dry_run,
+            )
+        except LedgerError as error:
+            if error.index is not None:
+                error.facts["line"] = commands[error.index].number
+            raise
+    outcomes = {line.number: o for line, o in zip(commands, answered.outcomes, strict=False)}
+    results = _results(lines, outcomes, answered, is_stopping=on_error == "stop")
+    goes_on = on_error != "stop" or all(result.outcome == "done" for result in results)
+    return results, goes_on
+
+
+def _results(
+    lines: Sequence[Line],
+    outcomes: dict[int, Result | Refused],
+    answered: Answered,
+    *,
+    is_stopping: bool,
+) -> list[LineResult]:
+    """A result for each line, in order."""
+    results, stopped = [], False
+    for line in lines:
+        outcome = line.refused or outcomes.get(line.number)
+        if stopped or outcome is None:
+            results.append(LineResult(line=line.number, outcome="skipped"))
+        elif isinstance(outcome, Refused):
+            results.append(_refused(line, outcome))
+            stopped = is_stopping
+        else:
+            results.append(_done(line, answered, outcome))
+    return results
+
+
+# chunk by chunk
+
+
+class Work:
+    """A batch under way: where it is, and whether it goes on."""
+
+    def __init__(
+        self, runtime: Runtime, caller: Caller, command_id: str, on_error: OnError
+    ) -> None:
+        self._runtime, self._caller = runtime, caller
+        self._command_id, self._on_error = command_id, on_error
+        self._chunks = 0
+        self._goes_on = True
+        #: Whether the last line has been read.
+        self.ended = False
+        self.spool = Spool(runtime.bounds.spool_bytes_max)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What is taken at once."""
+        return self._runtime.bounds
+
+    async def carry_out_next(self, lines: AsyncIterator[Line]) -> None:
+        """Read a chunk and carry it out. What the ledger raises for all of it is raised.
+
+        Raises ClientDisconnect; what was read of the chunk then is not carried out.
+        """
+        chunk: list[Line] = []
+        self.ended = True
+        async for line in lines:
+            chunk.append(line)
+            if len(chunk) == self.bounds.chunk_lines:
+                self.ended = False
+                break
+        if not self._goes_on:
+            skipped = [LineResult(line=line.number, outcome="skipped") for line in chunk]
+            self.spool.write(_encoded(skipped))
+            return
+        self._chunks += 1
+        try:
+            results, self._goes_on = await _carry_out(
+                self._runtime,
+                self._caller,
+                f"{self._command_id}/{self._chunks}",
+                chunk,
+                self._on_error,
+                dry_run=False,
+            )
+        except LedgerError as error:
+            self._goes_on = False
+            if self._chunks == 1:
+                raise
+            results = [_failed(line, error) for line in chunk]
+        self.spool.write(_encoded(results))
+
+    async def carry_out_rest(self, lines: AsyncIterator[Line]) -> None:
+        """Carry out chunk after chunk, until the lines end or the client is gone."""
+        try:
+            with suppress(ClientDisconnect):  # it may send the same again
+                while not self.ended:
+                    await self.carry_out_next(lines)
+        finally:
+            self.spool.end()
+
+
+def _failed(line: Line, error: LedgerError) -> LineResult:
+    """A line of a chunk that failed whole, after earlier ones were answered."""
+    return LineResult(
+        line=line.number,
+        outcome="unknown" if error.code in UNCERTAIN else "refused",
+        code=error.code,
+        message=error.message,
+        at=error.at,
+        facts=dict(error.facts),
+    )
+
+
+class BatchAnswer(Response):
+    """Result lines, sent while lines are still read; a slow reader holds up nothing."""
+
+    media_type = MEDIA[0]
+
+    def __init__(self, work: Work, lines: AsyncIterator[Line]) -> None:
+        super().__init__(None, 200)
+        del self.headers["content-length"]
+        self._work, self._lines = work, lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send results as they come."""
+        del scope, receive  # the lines are read by whoever made them
+        rest = asyncio.create_task(self._work.carry_out_rest(self._lines))
+        try:
+            start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+            await send(start)
+            async for piece in self._work.spool.read():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await rest  # before the last piece: an answer that breaks off must look like one
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            rest.cancel()
+
+

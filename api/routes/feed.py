@@ -1,0 +1,224 @@
+"""The feed: all events from any position on, as CloudEvents, as lines, or as a stream of them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+from fastapi import Request, Response
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from msgspec import Meta, Struct
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from api import auth
+from api.call import header
+from api.cursors import next_link
+from api.errors import NotAcceptable, RateLimited
+from api.queries import Limit, Query, read_query
+from api.reading import note
+from api.runtime import Runtime, runtime_of
+from ledger.domain.errors import InvalidCommand, LedgerError
+from ledger.domain.events import TOPICS
+from ledger.domain.values import Count
+from ledger.store.log import LogStore, Row
+from projections.scope import require_reader, require_whole
+
+CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
+LINES: Final = "application/x-ndjson"
+STREAM: Final = "text/event-stream"
+#: What may be accepted → the form it is answered in.
+FORMS: Final = {
+    CLOUD_EVENTS: CLOUD_EVENTS, "application/json": CLOUD_EVENTS, "application/*": CLOUD_EVENTS,
+    "*/*": CLOUD_EVENTS, "": CLOUD_EVENTS, LINES: LINES, "application/jsonl": LINES,
+    "application/ndjson": LINES, STREAM: STREAM,
+}  # fmt: skip
+#: Rows read at a time.
+PAGE: Final = 1000
+#: Digits of a position, so that text sorts as numbers do.
+DIGITS: Final = 16
+
+Topic = Literal[tuple(sorted(TOPICS))]  # type: ignore[valid-type]  # made of the vocabulary
+
+
+class FeedQuery(Query, frozen=True, kw_only=True):
+    """Events above a position, of some topics or all."""
+
+    after: Count = 0
+    limit: Limit = 100
+    topic: Annotated[tuple[Topic, ...], Meta(examples=[["HoursLogged"]])] = ()
+
+
+class CloudEvent(Struct, frozen=True, kw_only=True):
+    """An event of the log (CloudEvents 1.0). `sequence` is its position, zero-padded."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    datacontenttype: str
+    sequence: str
+    recordedtime: str
+    data: dict[str, Any]
+
+
+class _Recorded(Struct):
+    timestamp: str
+
+
+_RECORDED: Final = msgspec.json.Decoder(_Recorded)
+
+
+class Found(NamedTuple):
+    """Rows that were wanted, how far was looked, and whether there is more behind."""
+
+    rows: Sequence[Row]
+    position: int
+    more: bool
+
+
+async def feed(request: Request) -> Response:
+    """Events in log order. `Ledger-Position` tells how far was looked: ask on from there."""
+    runtime = runtime_of(request)
+    caller = await runtime.admit(request)
+    require_reader(caller, "log")
+    require_whole(caller)
+    query = read_query(request, FeedQuery)
+    form = _form_of(header(request.scope, b"accept"))
+    if form == STREAM:
+        return _stream(request, runtime, query)
+    return await run_in_threadpool(_page, request, runtime, query, form)
+
+
+def _form_of(accept: str) -> str:
+    """The first form that is accepted. Raises NotAcceptable."""
+    for wanted in accept.lower().split(","):
+        form = FORMS.get(wanted.partition(";")[0].strip())
+        if form is not None:
+            return form
+    raise NotAcceptable("accept", allowed=f"{CLOUD_EVENTS}, {LINES}, {STREAM}")
+
+
+def find(store: LogStore, query: FeedQuery, scan_max: int) -> Found:
+    """Up to `limit` events above `after` of the topics, looking through `scan_max` at most."""
+    topics, wanted = frozenset(query.topic), list[Row]()
+    position, until = query.after, query.after + scan_max
+    while position < until:
+        size = min(PAGE, until - position) if topics else query.limit - len(wanted) + 1
+        rows = store.select_rows(position, size)
+        for row in rows:
+            if not topics or row.topic in topics:
+                if len(wanted) == query.limit:
+                    return Found(wanted, position, more=True)
+                wanted.append(row)
+            position = row.position
+        if len(rows) < size:
+            return Found(wanted, position, more=False)
+    return Found(wanted, position, more=True)
+
+
+def _page(request: Request, runtime: Runtime, query: FeedQuery, form: str) -> Response:
+    store = runtime.ledger.store
+    found = find(store, query, runtime.bounds.scan_rows_max)
+    note(request, ["log"])
+    headers = {"ledger-position": str(found.position), "vary": "accept"}
+    if found.more:
+        url = request.url
+        headers["link"] = next_link(url.path, url.query, after=str(found.position))
+    if form == LINES:
+        body = b"".join(row.line() + b"\n" for row in found.rows)
+    else:
+        source = origin_of(store) if found.rows else ""
+        body = b"[" + b",".join(cloud_event(row, source) for row in found.rows) + b"]"
+    return Response(body, 200, headers, form)
+
+
+def origin_of(store: LogStore) -> str:
+    """The name of the log, which its first event tells."""
+    (first,) = store.select_rows(0, 1)
+    return first.originator_id.partition("/")[2]
+
+
+def cloud_event(row: Row, source: str) -> bytes:
+    """An event as a CloudEvent, around the stored state."""
+    recorded = _RECORDED.decode(row.state).timestamp
+    told = {
+        "specversion": "1.0", "id": f"{source}/{row.position}", "source": source,
+        "type": row.topic, "subject": row.originator_id, "time": recorded,
+        "datacontenttype": "application/json", "sequence": f"{row.position:0{DIGITS}}",
+        "recordedtime": recorded,
+    }  # fmt: skip
+    return msgspec.json.encode(told)[:-1] + b',"data":' + bytes(row.state) + b"}"
+
+
+# the stream
+
+
+def _stream(request: Request, runtime: Runtime, query: FeedQuery) -> Response:
+    """Events as they come, from where the client was."""
+    gauge = runtime.metrics.streams
+    if runtime.streams >= runtime.bounds.streams_max:
+        raise RateLimited("accept", retry_after=5)
+    resumed = header(request.scope, b"last-event-id")
+    if resumed:
+        if not resumed.isdecimal() or len(resumed) > DIGITS:
+            raise InvalidCommand("last-event-id", reason="not a position")
+        query = msgspec.structs.replace(query, after=int(resumed))
+    secret = auth.secret_of(request)
+    note(request, ["log"])
+
+    async def events() -> AsyncIterator[bytes]:
+        runtime.streams += 1
+        gauge.set(runtime.streams)
+        try:
+            async for piece in _follow(runtime, query, secret):
+                yield piece
+        finally:
+            runtime.streams -= 1
+            gauge.set(runtime.streams)
+
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(events(), 200, headers, STREAM)
+
+
+async def _follow(runtime: Runtime, query: FeedQuery, secret: str) -> AsyncIterator[bytes]:
+    """Pieces of the stream, until the service stops, the key ends or the database is away."""
+    store, bounds = runtime.ledger.store, runtime.bounds
+    query = msgspec.structs.replace(query, limit=PAGE)
+    source, spoke = "", time.monotonic()
+    yield KEEPALIVE_COMMENT
+    try:
+        while not runtime.stopping.is_set():
+            await runtime.keys.caller(secret)
+            found = await run_in_threadpool(find, store, query, bounds.scan_rows_max)
+            if found.rows:
+                source = source or await run_in_threadpool(origin_of, store)
+                yield b"".join(map(_sender(source), found.rows))
+                spoke = time.monotonic()
+            query = msgspec.structs.replace(query, after=found.position)
+            if time.monotonic() - spoke > bounds.stream_ping_s:
+                yield KEEPALIVE_COMMENT
+                spoke = time.monotonic()
+            if not found.more:
+                await _pause(runtime.stopping, bounds.stream_pause_s)
+    except LedgerError:
+        return  # the client comes again with the last id it saw
+
+
+def _sender(source: str) -> Callable[[Row], bytes]:
+    def send(row: Row) -> bytes:
+        data = cloud_event(row, source).decode()
+        return format_sse_event(data_str=data, event=row.topic, id=str(row.position))
+
+    return send
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait, but not beyond the end of the service."""
+    try:
+        await asyncio.wait_for(stopping.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,140 @@
+"""Sums over everything: totals and participation by any grouping, within any filters."""
+
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
+
+from api.queries import ReadQuery
+from api.reading import Look, Shown, View
+from ledger.domain.values import ActivityKind, Code, EntryKind, Evidence, MemberKind, RegionCode, Word
+from projections import participation as people
+from projections.participation import Belonging, Certified, Participation, participation
+from projections.scope import check_listed, check_slice, require_whole
+from projections.totals import Totals, totals
+
+Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$(?!\n)", examples=["2025-06"])]
+#: Groupings: names joined by commas, or given several times; a region by its digits (`region:6`).
+GroupBy = Annotated[tuple[str, ...], Meta(examples=[["region:6", "month"]])]
+
+
+class SliceQuery(ReadQuery, frozen=True, kw_only=True):
+    """What is summed up. Absent filters limit nothing."""
+
+    group_by: GroupBy = ()
+    region: RegionCode | UnsetType = UNSET
+    project: Code | UnsetType = UNSET
+    organisation: Code | UnsetType = UNSET
+    category: Word | UnsetType = UNSET
+    evidence: Evidence | UnsetType = UNSET
+    month: Month | UnsetType = UNSET
+    from_month: Month | UnsetType = UNSET
+    to_month: Month | UnsetType = UNSET
+
+
+class TotalsQuery(SliceQuery, frozen=True, kw_only=True):
+    """Minutes, credit, money, person-times and activities; `region` is the project's."""
+
+    kind: EntryKind | ActivityKind | UnsetType = UNSET
+
+
+class PeopleQuery(SliceQuery, frozen=True, kw_only=True):
+    """Members registered and active; `region` is the members' own."""
+
+    service_region: RegionCode | UnsetType = UNSET
+    member_kind: MemberKind | UnsetType = UNSET
+
+
+class CertifiedQuery(ReadQuery, frozen=True, kw_only=True):
+    """Members by what they are certified for, in the region where it was recorded."""
+
+    region: RegionCode | UnsetType = UNSET
+
+
+class BelongingQuery(ReadQuery, frozen=True, kw_only=True):
+    """Members of organisations by residency."""
+
+    organisation: Code | UnsetType = UNSET
+
+
+class CertifiedMembers(Struct, frozen=True, kw_only=True):
+    """How many members hold what."""
+
+    position: int
+    certified: list[Certified]
+
+
+class BelongingMembers(Struct, frozen=True, kw_only=True):
+    """How many members belong where."""
+
+    position: int
+    belonging: list[Belonging]
+
+
+NOT_FILTERS: Final = ("group_by", "min_position", "figure", "cursor", "limit")
+
+
+def filters_of(query: Struct) -> dict[str, str]:
+    """The filters that were given."""
+    told: dict[str, Any] = structs.asdict(query)
+    return {n: v for n, v in told.items() if n not in NOT_FILTERS and v is not UNSET}
+
+
+def _groups(query: SliceQuery) -> list[str]:
+    return [name for each in query.group_by for name in each.split(",")]
+
+
+def _explained(what: str, filters: dict[str, str]) -> str:
+    """Where figures within these filters are explained."""
+    return f"/v1/explain/{what}" + (f"?{urlencode(filters)}" if filters else "")
+
+
+def show_totals(look: Look, query: TotalsQuery) -> Shown:
+    """Sums by any of region, organisation, project, kind, category, evidence and month."""
+    filters = filters_of(query)
+    check_slice(look.snapshot, look.caller, filters)
+    found = totals(look.snapshot, _groups(query), filters)
+    return Shown(found, _explained("totals", filters))
+
+
+def show_participation(look: Look, query: PeopleQuery) -> Shown:
+    """How many members are registered, and how many were active; each counted once."""
+    filters = filters_of(query)
+    check_slice(look.snapshot, look.caller, filters)
+    found = participation(look.snapshot, _groups(query), filters)
+    return Shown(found, _explained("participation", filters))
+
+
+def show_certified(look: Look, query: CertifiedQuery) -> Shown:
+    """How many members hold each credential, by level and tier."""
+    filters = filters_of(query)
+    check_slice(look.snapshot, look.caller, filters)
+    answer = CertifiedMembers(
+        position=look.position, certified=people.certified(look.snapshot, filters)
+    )
+    return Shown(answer, "/v1/explain/accounts?account=certified")
+
+
+def show_belonging(look: Look, query: BelongingQuery) -> Shown:
+    """How many members belong to each organisation, newcomers and natives."""
+    filters = filters_of(query)
+    if "organisation" in filters:
+        check_listed(look.snapshot, look.caller, "organisation", filters["organisation"], "organisation")
+    else:
+        require_whole(look.caller)
+    answer = BelongingMembers(
+        position=look.position, belonging=people.belonging(look.snapshot, filters)
+    )
+    return Shown(answer, "/v1/explain/accounts?account=belongs")
+
+
+VIEWS = (
+    View("/v1/totals", "figures", show_totals, TotalsQuery, Totals),
+    View("/v1/participation", "figures", show_participation, PeopleQuery, Participation),
+    View(
+        "/v1/participation/certified", "figures", show_certified, CertifiedQuery, CertifiedMembers
+    ),
+    View(
+        "/v1/participation/belonging", "figures", show_belonging, BelongingQuery, BelongingMembers
+    ),
+)

@@ -1,0 +1,88 @@
+"""What policies gave, and whether a member may have an incentive."""
+
+from datetime import UTC, date, datetime
+
+from msgspec import Struct
+
+from api.queries import ReadQuery
+from api.reading import Look, Shown, View
+from ledger.domain.access import Caller
+from ledger.domain.grant import Eligibility, eligibility
+from ledger.domain.member import find_registered
+from ledger.domain.policy import find_policy
+from ledger.domain.values import Code, GrantInputs, MemberId
+from ledger.store.requests import Refused
+from projections.balances import PolicyBalance, policy_balance
+from projections.scope import check_member, check_policy
+
+
+class OfPolicy(ReadQuery, frozen=True, kw_only=True):
+    """One policy."""
+
+    policy: Code
+
+
+class OfEligibility(ReadQuery, frozen=True, kw_only=True):
+    """A member and a policy, on a day: today unless one is named."""
+
+    policy: Code
+    member_id: MemberId
+    on: date | None = None
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """Whether a member may have an incentive on a day, why not, and how far from it."""
+
+    position: int
+    member: str
+    policy: str
+    version: int
+    on: date
+    eligible: bool
+    #: All that forbids it, what is checked first in front; codes as in refusals.
+    reasons: list[Refused]
+    inputs: GrantInputs
+    minutes_needed: int
+    minutes_missing: int
+    credit_cost: int
+    credit_missing: int
+    quota_member: int | None
+    quota_total: int | None
+
+
+def show_balance(look: Look, query: OfPolicy) -> Shown:
+    """What a policy granted, and the credit that was spent on it."""
+    check_policy(look.snapshot, look.caller, query.policy)
+    found = policy_balance(look.snapshot, query.policy)
+    return Shown(found, f"/v1/explain/policies/{query.policy}")
+
+
+def show_eligibility(look: Look, query: OfEligibility) -> Shown:
+    """Why a member may have an incentive, or why not."""
+    check_policy(look.snapshot, look.caller, query.policy)
+    check_member(look.snapshot, look.caller, query.member_id, "member_id")
+    look.saw(f"member/{query.member_id}")
+    found = _eligibility(look, query, look.caller)
+    told = {name: getattr(found, name) for name in Verdict.__struct_fields__ if hasattr(found, name)}
+    answer = Verdict(
+        position=look.position,
+        **told | {"reasons": [Refused.by(reason) for reason in found.reasons]},
+    )
+    return Shown(answer, f"/v1/explain/members/{query.member_id}")
+
+
+def _eligibility(look: Look, query: OfEligibility, caller: Caller) -> Eligibility:
+    """The ledger's own verdict, on the states at the look's position."""
+    member = find_registered(look.books, query.member_id, caller, "member_id")
+    policy = find_policy(look.books, query.policy, caller)
+    return eligibility(
+        look.books, member, policy, query.on or look.books.rulebook.today(datetime.now(UTC))
+    )
+
+
+VIEWS = (
+    View("/v1/policies/{policy}/balance", "policies", show_balance, OfPolicy, PolicyBalance),
+    View(
+        "/v1/policies/{policy}/eligibility", "eligibility", show_eligibility, OfEligibility, Verdict
+    ),
+)

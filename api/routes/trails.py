@@ -1,0 +1,125 @@
+"""The audit trail of one thing, and who has looked at it."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct
+
+from api.cursors import unpack
+from api.queries import Cursor, Limit, ReadQuery
+from api.reading import Look, Shown, View
+from ledger.domain.activity import find_activity
+from ledger.domain.errors import Forbidden
+from ledger.domain.key import find_key
+from projections.scope import (
+    check_fund,
+    check_listed,
+    check_member,
+    check_policy,
+    is_whole,
+    require_whole,
+)
+from projections.trail import Trail, trail
+
+Kind = Literal[
+    "actor", "activity", "fund", "incoming", "key", "ledger", "member", "organisation", "policy",
+    "project",
+]  # fmt: skip
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,150}$(?!\n)", examples=["V0001"])]
+
+
+class OfEntity(ReadQuery, frozen=True, kw_only=True):
+    """One thing's events, a page at a time."""
+
+    type: Kind
+    id: Id
+    cursor: Cursor | None = None
+    limit: Limit = 100
+
+
+class OfLooks(ReadQuery, frozen=True, kw_only=True):
+    """At what someone looked: `member/V0001`, `fund/F1`, `members/330424`, `log`."""
+
+    about: Annotated[str, Meta(min_length=1, max_length=350, examples=["member/V0001"])]
+    cursor: Cursor | None = None
+    limit: Limit = 100
+
+
+class LookAt(Struct, frozen=True, kw_only=True):
+    """Who looked when, in which way, in which request."""
+
+    at: str
+    holder: str
+    key: str
+    about: str
+    way: str
+    request: str
+
+
+class LooksAt(Struct, frozen=True, kw_only=True):
+    """The last looks at something, the latest first."""
+
+    position: int
+    looks: list[LookAt]
+
+
+def _check_by_books(find: Callable[..., object]) -> Callable[[Look, str], object]:
+    return lambda look, name: find(look.books, name, look.caller, at="id")
+
+
+#: Type of a thing → what refuses it outside the caller's scope.
+CHECKS: Final[Mapping[str, Callable[[Look, str], object]]] = {
+    "member": lambda look, name: check_member(look.snapshot, look.caller, name, "id"),
+    "fund": lambda look, name: check_fund(look.snapshot, look.caller, name, "id"),
+    "policy": lambda look, name: check_policy(look.snapshot, look.caller, name, "id"),
+    "project": lambda look, name: check_listed(look.snapshot, look.caller, "project", name, "id"),
+    "organisation": lambda look, name: check_listed(
+        look.snapshot, look.caller, "organisation", name, "id"
+    ),
+    "activity": _check_by_books(find_activity),
+    "key": _check_by_books(find_key),
+}
+#: What a treasurer reads, who is no auditor.
+OF_TREASURERS: Final = ("fund",)
+#: Shown to those whose key has a scope, too: these lie in a scope whole.
+SCOPED: Final = tuple(CHECKS)
+
+
+def show_trail(look: Look, query: OfEntity) -> Shown:
+    """Everything that happened to something, event by event, with before and after."""
+    _check(look, query)
+    entity = f"{query.type}/{query.id}"
+    look.saw(entity)
+    after = unpack(query.cursor, int) if query.cursor else 0
+    found: Any = trail(look.store, look.snapshot, entity, after, query.limit)
+    return Shown(found, "", found.after)
+
+
+def _check(look: Look, query: OfEntity) -> None:
+    """Whether this is for the caller. Raises Forbidden, NotFound."""
+    caller = look.caller
+    if not caller.roles & {"auditor", "admin"} and query.type not in OF_TREASURERS:
+        raise Forbidden("type", needs="auditor")
+    if is_whole(caller):
+        return
+    # A trail is shown whole; a member's leads into all organisations.
+    if query.type not in SCOPED or (query.type == "member" and caller.organisations):
+        raise Forbidden("type", type=query.type)
+    CHECKS[query.type](look, query.id)
+
+
+def show_looks(look: Look, query: OfLooks) -> Shown:
+    """Who looked at the data of a member or fund, the latest first."""
+    require_whole(look.caller)
+    look.saw(f"looks/{query.about}")
+    before = unpack(query.cursor, str) if query.cursor else "9999"
+    found = look.looks.looks_at(query.about, query.limit + 1, before)
+    page = [LookAt(**each._asdict()) for each in found[: query.limit]]
+    more = page[-1].at if len(found) > query.limit else None
+    return Shown(LooksAt(position=look.position, looks=page), "", more)
+
+
+VIEWS = (
+    View("/v1/trail/{type}/{id:path}", "trail", show_trail, OfEntity, Trail),
+    View("/v1/looks", "log", show_looks, OfLooks, LooksAt),
+)
