@@ -18,8 +18,10 @@ from msgspec.structs import fields
 from api import errors
 from api.errors import Problem
 from api.queries import Query
+from ledger.domain.errors import LedgerError
 
 REF: Final = "#/components/schemas/{name}"
+RESPONSE: Final = "#/components/responses/refused-{status}"
 JSON: Final = "application/json"
 #: What stands in a field, whatever it is a field of. One county, one summer.
 EXAMPLES: Final[Mapping[str, Any]] = {
@@ -40,6 +42,17 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "figure": "verified_minutes", "account": "certified/social_worker", "about": "member/V0001",
     "evidence": "manual", "position": 42, "first_position": 42, "count": 1,
     "command_id": "signin-service/2025-06-14-17", "stream": "member/V0001", "topic": "HoursLogged",
+    "region": "330424", "kinds": ["volunteer"], "name": "邻里助老", "filters": {}, "group_by": [],
+    "message": "The entry has been verified or rejected.", "at": "entry", "facts": {},
+    "status": "verified", "recorder": "signin-service", "verifiers": ["street-office"],
+    "entity": "member/V0001", "fields": {"minutes": 150}, "changes": {}, "after": 42, "errors": [],
+    "target": "project/P001", "commodity": "MIN", "quantity": 150, "change": 150, "reason": "",
+    "way": "GET /v1/members/{member}/balance", "request": "0197761d4a7c7a3c", "replayed": False,
+    "outcome": "done", "result": {"entry": "V0001-1"}, "line": 1, "dimension": "social_respect",
+    "residency": "newcomer", "time": "2025-06-14T01:02:03Z", "specversion": "1.0",
+    "recordedtime": "2025-06-14T01:02:03Z", "datacontenttype": "application/json",
+    "subject": "member/V0001", "sequence": "0000000000000042", "data": {"minutes": 150},
+    "lag_events": 0, "lag_seconds": 0.0, "ready": True, "alive": True, "revoked": False,
     "actor": "signin-service", "code": "entry_not_pending", "request_id": "0197761d4a7c7a3c",
 }  # fmt: skip
 #: Fields that may be left out and yet are shown.
@@ -64,41 +77,44 @@ def example(kind: type[Struct], without: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def _value(name: str, type_: Any) -> Any:  # noqa: PLR0911 (a kind of type, a line)
+def _value(name: str, type_: Any) -> Any:
+    """Something sensible for a field of this name and type."""
+    known = EXAMPLES.get(name)
+    if known is not None and _fits(known, type_):
+        return known
     origin, args = get_origin(type_), get_args(type_)
     if origin in (Union, UnionType):
         return _value(name, next(arg for arg in args if arg not in (NoneType, UnsetType)))
-    bounds = [arg for arg in args[1:] if isinstance(arg, Meta)] if origin is Annotated else []
-    plain = args[0] if origin is Annotated else type_
-    item = get_origin(plain) in (tuple, list)
-    if name in EXAMPLES and not item == isinstance(EXAMPLES[name], str):
-        return EXAMPLES[name]
-    for meta in bounds:
-        if meta.examples:
-            return meta.examples[0]
-    if get_origin(plain) is Literal:
-        return get_args(plain)[0]
-    if item:
-        return [] if not get_args(plain) or get_args(plain)[0] is str else _items(name, plain)
-    if isinstance(plain, type) and issubclass(plain, Struct):
-        return example(plain)
-    return _PLAIN.get(plain, lambda: {})()
+    if origin is Annotated:
+        shown = next((m.examples[0] for m in args[1:] if isinstance(m, Meta) and m.examples), None)
+        return _value(name, args[0]) if shown is None else shown
+    if origin is Literal:
+        return args[0]
+    if origin in (tuple, list):
+        inner = [arg for arg in args if arg is not Ellipsis]
+        return [_value(name.removesuffix("s"), arg) for arg in inner]
+    if isinstance(type_, type) and issubclass(type_, Struct):
+        return example(type_)
+    return _PLAIN.get(type_, dict)()
 
 
-def _items(name: str, plain: Any) -> list[Any]:
-    inner = [arg for arg in get_args(plain) if arg is not Ellipsis]
-    return [_value(name.removesuffix("s"), arg) for arg in inner]
+def _fits(value: Any, type_: Any) -> bool:
+    try:
+        msgspec.convert(value, type_)
+    except msgspec.ValidationError:
+        return False
+    return type_ is not Any
 
 
 _PLAIN: Final[Mapping[Any, Callable[[], Any]]] = {
-    int: lambda: 0, str: lambda: "", bool: lambda: False, float: lambda: 0.0,
+    int: lambda: 150, str: lambda: "V0001", bool: lambda: False, float: lambda: 0.5,
     date: lambda: "2025-06-14", datetime: lambda: "2025-06-14T01:02:03Z",
 }  # fmt: skip
 
 
 def schema_of(kind: type[Struct], *extra: str, without: Sequence[str] = ()) -> dict[str, Any]:
     """The schema of one struct, with more text fields or without some."""
-    _, known = msgspec.json.schema_components([kind], REF)
+    _, known = msgspec.json.schema_components([kind], ref_template=REF)
     schema: dict[str, Any] = dict(known[kind.__name__])
     out = {"op", *without}
     schema["properties"] = {n: p for n, p in schema["properties"].items() if n not in out}
@@ -111,7 +127,7 @@ def schema_of(kind: type[Struct], *extra: str, without: Sequence[str] = ()) -> d
 def _components(kinds: frozenset[type[Struct]]) -> dict[str, Any]:
     """The schemas of all structs that are referred to."""
     ordered = sorted(kinds, key=lambda kind: kind.__name__)
-    return dict(msgspec.json.schema_components(ordered, REF)[1])
+    return dict(msgspec.json.schema_components(ordered, ref_template=REF)[1])
 
 
 def parameters(kind: type[Query], path: str) -> list[dict[str, Any]]:
@@ -129,6 +145,15 @@ def parameters(kind: type[Query], path: str) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def path_parameters(kind: type[Struct], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The fields of a command that stand in its path."""
+    described = schema_of(kind)["properties"]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": _without_null(described[name])}
+        for name in names
+    ]
 
 
 def _without_null(described: dict[str, Any]) -> dict[str, Any]:
@@ -154,17 +179,36 @@ def content(schema: dict[str, Any], shown: Any, media: str = JSON) -> dict[str, 
     return {media: {"schema": schema, "example": shown}}
 
 
-def refusals() -> dict[str, Any]:
-    """The refusals of any route that needs a key."""
-    shown = example(Problem) | {"type": "urn:hourledger:problem:entry_not_pending", "status": 409}
-    body = content({"$ref": REF.format(name="Problem")}, shown, errors.MEDIA_TYPE)
+def refusals(*statuses: int) -> dict[str, Any]:
+    """The refusals of a route: of these statuses, or of any that needs a key."""
+    return {str(status): {"$ref": RESPONSE.format(status=status)} for status in statuses or REFUSED}
+
+
+def _refusals() -> dict[str, Any]:
+    """Each status with its codes, as a part that routes refer to."""
+    schema = {"$ref": REF.format(name="Problem")}
     codes: dict[int, list[str]] = {}
     for code, status in errors.STATUS.items():
         codes.setdefault(status, []).append(code)
     return {
-        str(status): {"description": ", ".join(codes[status]), "content": body}
+        f"refused-{status}": {
+            "description": ", ".join(codes[status]),
+            "content": content(schema, _problem(codes[status][0], status), errors.MEDIA_TYPE),
+        }
         for status in REFUSED
     }
+
+
+def _problem(code: str, status: int) -> dict[str, Any]:
+    """What a refusal looks like."""
+    title = next((k.__doc__ or "" for k in _subclasses(LedgerError) if k.code == code), "")
+    told = {"type": f"urn:hourledger:problem:{code}", "title": title, "status": status}
+    return example(Problem) | told | {"detail": title, "instance": "/v1/hours", "code": code}
+
+
+def _subclasses(kind: type[LedgerError]) -> list[type[LedgerError]]:
+    """All errors there are."""
+    return [each for own in kind.__subclasses__() for each in (own, *_subclasses(own))]
 
 
 def describe(app: FastAPI, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
@@ -178,5 +222,6 @@ def describe(app: FastAPI, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
     )
     parts = document.setdefault("components", {})
     parts["schemas"] = _components(frozenset(kinds)) | parts.get("schemas", {})
+    parts["responses"] = _refusals()
     parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return document

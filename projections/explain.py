@@ -119,7 +119,8 @@ def explain_totals(
     Raises InvalidCommand, NotFound. Without a project or organisation the whole log is read.
     """
     check_filters(snapshot, filters, totals.FILTERS)
-    change = _held(*_known(figure, totals.FIGURES))
+    told = [name for name in totals.FIGURES if not filters or name not in totals.WHOLE_ONLY]
+    change = _held(*_known(figure, {name: totals.FIGURES[name] for name in told}))
 
     def within(event: Event, move: Move) -> int:
         keys = dict(zip(totals.DIMENSIONS, _KEYS[type(event).__name__](event), strict=True))
@@ -150,7 +151,7 @@ def explain_participation(
 
 
 def explain_account(store: LogStore, snapshot: Snapshot, account: str) -> Iterator[Leg]:
-    """The legs of an account such as `certified/social_worker/senior/-`, or of all below `certified`.
+    """The legs of an account such as `belongs/O1/native`, or of all below `belongs`.
 
     The whole log is read.
     """

@@ -36,9 +36,7 @@ TOTALS: Final = Table(
 TABLES: Final = (TOTALS,)
 
 #: Figure → (commodity, state, sign): minutes, credit-minutes, fen, person-times, activities.
-#: A slice counts the events within it: money allocated to a project of another region than the
-#: fund's leaves the unallocated of that region. `fen_transferred` is below zero where more came in
-#: from other regions than went there.
+#: `fen_transferred` is below zero where more came in from other regions than went there.
 FIGURES: Final = {
     "logged_minutes": ("MIN", "served", -1),
     "pending_minutes": ("MIN", "pending", 1),
@@ -64,6 +62,9 @@ FIGURES: Final = {
     "person_times_served": ("PPL", "served", 1),
     "activities": ("ACT", "held", 1),
 }
+#: Money a fund still has stands at no project, month or place of its own (it may be allocated to
+#: another region than the fund's), so it is told of the whole only; `fund_usage` has it by fund.
+WHOLE_ONLY: Final = ("fen_unallocated", "fen_in_transit")
 GROUPINGS: Final = (*DIMENSIONS, "month")
 FILTERS: Final = (*GROUPINGS, "from_month", "to_month")
 
@@ -73,7 +74,10 @@ Keys = tuple[str, ...]
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """Figures of each group: its keys (a month as `2025-06`) and all of FIGURES."""
+    """Figures of each group: its keys (a month as `2025-06`) and FIGURES.
+
+    WHOLE_ONLY are among them when nothing is grouped or filtered by.
+    """
 
     position: int
     group_by: tuple[str, ...]
@@ -158,12 +162,13 @@ def totals(
         f" WHERE {condition.sql} GROUP BY {columns} ORDER BY {columns}",
         *condition.params,
     )
-    nothing = dict.fromkeys(FIGURES, 0)
+    hidden = WHOLE_ONLY if by or filters else ()
+    nothing = {name: 0 for name in FIGURES if name not in hidden}
     rows: dict[tuple[Any, ...], dict[str, Any]] = {} if by else {(): nothing}
     for *key, commodity, state, quantity in found:
         row = rows.setdefault(tuple(key), named(by, key) | nothing)
         name, sign = _BY_STATE.get((commodity, state), ("", 0))
-        if name:
+        if name in nothing:
             row[name] = sign * quantity
     return Totals(
         position=snapshot.position,

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from api import openapi, reading
 from api.errors import Problem
+from api.health import Readiness
 from api.openapi import content, example, header, parameters, refusals, schema_of
 from api.queries import Query
 from api.reading import View
@@ -33,7 +34,7 @@ VIEWS: Final = (
 )  # fmt: skip
 #: Structs the document refers to.
 KINDS: Final[tuple[type[Struct], ...]] = (
-    Problem, Written, batch.LineResult, feed.CloudEvent, operations.Alive, operations.Readiness,
+    Problem, Written, batch.LineResult, feed.CloudEvent, operations.Alive, Readiness,
     *COMMANDS.values(), *(view.answer for view in VIEWS),
 )  # fmt: skip
 
@@ -85,11 +86,7 @@ def _written(kind: type[Command], *extra: str) -> dict[str, Any]:
 
 
 def _write(way: Way, endpoint: Endpoint, *extra: str) -> Route:
-    ids = [
-        {"name": name, "in": "path", "required": True,
-         "schema": schema_of(way.kind)["properties"][name]}
-        for name in way.ids
-    ]  # fmt: skip
+    ids = openapi.path_parameters(way.kind, way.ids)
     shown = example(way.kind, way.ids)
     body = {
         "required": bool(schema_of(way.kind, without=way.ids)["required"]),
@@ -184,8 +181,7 @@ def _open(path: str, endpoint: Endpoint, answer: type[Struct] | None) -> Route:
     if answer is not None:
         schema, media = {"$ref": openapi.REF.format(name=answer.__name__)}, openapi.JSON
     told = {"description": summary, "content": {media: {"schema": schema}}}
-    refused = refusals()
-    described = {"200": told, **{status: refused[status] for status in ("400", "500", "503")}}
+    described = {"200": told, **refusals(400, 500, 503)}
     return Route(
         "GET", path, endpoint, endpoint.__name__,  # type: ignore[attr-defined]  # all are functions
         {"summary": summary, "description": description, "tags": ["operations"],
@@ -202,7 +198,7 @@ def routes() -> list[Route]:
         _write(Way(commands.ELSEWHERE[IssueKey], IssueKey), keys.issue, "secret"),
         _feed(),
         _open("/livez", operations.livez, operations.Alive),
-        _open("/readyz", operations.readyz, operations.Readiness),
+        _open("/readyz", operations.readyz, Readiness),
         _open("/metrics", operations.show_metrics, None),
     ]
 

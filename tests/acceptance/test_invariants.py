@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -87,3 +88,10 @@ def test_rules_change_no_state_and_keep_the_rules(steps: list[tuple[c.Command, i
     none(Recount(lines).faults)
     none(Audit(lines).faults)
     assert ledger.replayed().states == ledger.books.states
+
+
+@settings(max_examples=300, deadline=None)
+@given(wish=w.wishes(TODAY, w.HOURS, w.INCENTIVES, w.MONEY, w.REGISTRY, w.ENDS))
+def test_what_is_wished_for_is_well_formed(wish: c.Command) -> None:
+    """The random commands could have come over any door."""
+    assert msgspec.json.decode(msgspec.json.encode(wish), type=type(wish)) == wish

@@ -31,7 +31,7 @@ def test_legs_of_a_member_sum_up_to_every_figure(snapshot: Snapshot, member: str
 )
 def test_legs_of_a_total_sum_up_to_it(snapshot: Snapshot, filters: dict[str, str]) -> None:
     (row,) = totals.totals(snapshot, (), filters).rows
-    for figure in totals.FIGURES:
+    for figure in row:
         assert total(explain.explain_totals(STORE, snapshot, figure, filters)) == row[figure]
 
 

@@ -188,13 +188,21 @@ LEGS: list[tuple[str, e.Event, list[tuple[str, str, str, int, str]]]] = [
         both("unallocated/F1", "returned/charity/CF1"),
     ),
     ("fund/F1", e.TransferSent(**TRANSFER), both("unallocated/F1", "transit/F1-T1")),
-    ("fund/F1", e.TransferAccepted(**TRANSFER), both("transit/F1-T1", "transferred/a.example/x/F1-T1")),
+    (
+        "fund/F1",
+        e.TransferAccepted(**TRANSFER),
+        both("transit/F1-T1", "transferred/a.example/x/F1-T1"),
+    ),
     (
         "fund/F1",
         e.TransferDeclined(**TRANSFER, reason_code="not_needed"),
         both("transit/F1-T1", "unallocated/F1"),
     ),
-    ("fund/F2", e.TransferReceived(**TRANSFER), both("transferred/a.example/x/F1-T1", "unallocated/F2")),
+    (
+        "fund/F2",
+        e.TransferReceived(**TRANSFER),
+        both("transferred/a.example/x/F1-T1", "unallocated/F2"),
+    ),
     (
         "activity/A1",
         e.ActivityHeld(**HELD),

@@ -124,6 +124,9 @@ GROUPINGS = [
 def test_totals_are_those_of_a_recount(
     snapshot: Snapshot, figure: str, by: tuple[str, ...]
 ) -> None:
+    if by and figure in totals.WHOLE_ONLY:
+        assert all(figure not in row for row in totals.totals(snapshot, by).rows)
+        return
     commodity, state, sign = RECOUNTED[figure]
     expected: dict[tuple[Any, ...], int] = {}
     # The recount knows money by its target, which is a project or a policy.
