@@ -101,7 +101,7 @@ def _add_routes(app: Application, bounds: Bounds) -> None:
             response_class=Response,
             response_model=None,
             openapi_extra=route.operation,
-            max_body_size=bounds.batch_bytes_max if route.bytes_max else None,
+            max_body_size=bounds.batch_bytes_max if route.is_long else None,
         )
 
     async def document(_: Request) -> Response:

@@ -44,7 +44,7 @@ def decode(kind: type[T], body: bytes, ids: Mapping[str, str]) -> T:
     """
     try:
         whole = _joined(body, ids) if ids or not body else body
-        command = _decoder(kind).decode(whole)
+        command: T = _decoder(kind).decode(whole)
     except (ValueError, RecursionError) as error:
         raise refusal(error) from None
     check_names(whole)

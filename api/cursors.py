@@ -2,9 +2,10 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
+from fastapi import Request
 
 from ledger.domain.errors import InvalidCommand
 
@@ -25,7 +26,9 @@ def unpack(cursor: str, kind: type[T]) -> T:
         raise InvalidCommand("cursor", reason="not a cursor of this list") from None
 
 
-def next_link(path: str, query: str, **changes: str) -> str:
+def next_link(request: Request, **changes: str) -> str:
     """The `Link` header that leads to the next page of the same question."""
-    kept = [(name, value) for name, value in parse_qsl(query) if name not in changes]
+    asked = parse_qsl(request.scope["query_string"].decode("latin-1"))
+    kept = [(name, value) for name, value in asked if name not in changes]
+    path = quote(request.scope["path"])
     return f'<{path}?{urlencode([*kept, *changes.items()])}>; rel="next"'

@@ -40,7 +40,7 @@ STATUS: Final[Mapping[str, int]] = {code: status for status, codes in {
     404: "route_not_found not_found member_not_found organisation_not_found project_not_found"
          " activity_not_found policy_not_found fund_not_found entry_not_found grant_not_found"
          " expense_not_found transfer_not_found credential_not_found membership_not_found"
-         " key_not_found note_not_found source_not_found",
+         " key_not_found note_not_found source_not_found region_not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
     409: "command_in_flight already_exists nothing_changes ledger_not_opened project_closed"
@@ -50,7 +50,7 @@ STATUS: Final[Mapping[str, int]] = {code: status for status, codes in {
     413: "body_too_large batch_too_large",
     415: "unsupported_media_type",
     422: "invalid_command idempotency_mismatch reason_required minutes_out_of_range date_in_future"
-         " date_too_old evidence_fixed not_eligible purpose_violation",
+         " date_too_old category_not_offered evidence_fixed not_eligible purpose_violation",
     429: "rate_limited",
     500: "internal not_durable invalid_settings corrupt_log",
     503: "unavailable behind stopping not_ready position_moved head_moved",
@@ -131,7 +131,7 @@ def render(error: LedgerError, request: Request, **headers: str) -> Response:
     call = request.scope.get("call")
     if call is not None:
         call.code = error.code
-    body = problem_of(error, request.url.path, call.request_id if call else "")
+    body = problem_of(error, request.scope["path"], call.request_id if call else "")
     return Response(
         msgspec.json.encode(body), body.status, {**headers_of(error), **headers}, MEDIA_TYPE
     )

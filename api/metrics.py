@@ -15,34 +15,37 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        own = {"registry": self._registry}
         route = ("method", "route")
         self._requests = Counter(
-            "hourledger_requests", "Requests answered.", (*route, "status"), **own
+            "hourledger_requests", "Requests answered.", (*route, "status"), registry=self._registry
         )
         self._seconds = Histogram(
-            "hourledger_request_seconds", "Time to answer.", route, buckets=BUCKETS, **own
+            "hourledger_request_seconds",
+            "Time to answer.",
+            route,
+            buckets=BUCKETS,
+            registry=self._registry,
         )
         self._commands = Counter(
-            "hourledger_commands", "Commands by what became of them.", ("op", "outcome"), **own
+            "hourledger_commands",
+            "Commands by what became of them.",
+            ("op", "outcome"),
+            registry=self._registry,
         )
-        self.under_way = Gauge("hourledger_requests_under_way", "Requests being answered.", **own)
-        self.streams = Gauge("hourledger_streams", "Streams of server-sent events.", **own)
-        self.head = Gauge("hourledger_log_position", "Last position of the log.", **own)
-        self.position = Gauge(
-            "hourledger_figures_position", "Position the figures are true at.", **own
-        )
-        self.lag = Gauge("hourledger_figures_lag_seconds", "Seconds the figures are behind.", **own)
-        self.looks_waiting = Gauge(
-            "hourledger_looks_waiting", "Looks at members and funds not written yet.", **own
-        )
-        self.looks_dropped = Gauge(
-            "hourledger_looks_dropped", "Looks at members and funds that were not kept.", **own
-        )
+        self.under_way = self._gauge("requests_under_way", "Requests being answered.")
+        self.streams = self._gauge("streams", "Streams of server-sent events.")
+        self.head = self._gauge("log_position", "Last position of the log.")
+        self.position = self._gauge("figures_position", "Position the figures are true at.")
+        self.lag = self._gauge("figures_lag_seconds", "Seconds the figures are behind.")
+        self.looks_waiting = self._gauge("looks_waiting", "Looks at data not written yet.")
+        self.looks_dropped = self._gauge("looks_dropped", "Looks at data that were not kept.")
         # Finding a child by its labels takes a lock and a copy each time.
         self._request = lru_cache(4096)(self._requests.labels)
         self._duration = lru_cache(1024)(self._seconds.labels)
         self._command = lru_cache(4096)(self._commands.labels)
+
+    def _gauge(self, name: str, about: str) -> Gauge:
+        return Gauge(f"hourledger_{name}", about, registry=self._registry)
 
     def saw(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; status 0: it was not."""

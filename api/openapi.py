@@ -88,14 +88,12 @@ def _value(name: str, type_: Any) -> Any:
     if origin is Annotated:
         shown = next((m.examples[0] for m in args[1:] if isinstance(m, Meta) and m.examples), None)
         return _value(name, args[0]) if shown is None else shown
-    if origin is Literal:
-        return args[0]
     if origin in (tuple, list):
         inner = [arg for arg in args if arg is not Ellipsis]
         return [_value(name.removesuffix("s"), arg) for arg in inner]
     if isinstance(type_, type) and issubclass(type_, Struct):
         return example(type_)
-    return _PLAIN.get(type_, dict)()
+    return args[0] if origin is Literal else _PLAIN.get(type_, dict)()
 
 
 def _fits(value: Any, type_: Any) -> bool:

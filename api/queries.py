@@ -39,9 +39,7 @@ Q = TypeVar("Q", bound=Query)
 @cache
 def _lists(kind: type[Query]) -> frozenset[str]:
     """Parameters that may be given several times."""
-    return frozenset(
-        f.name for f in fields(kind) if get_origin(f.type) is tuple or f.type is tuple
-    )
+    return frozenset(f.name for f in fields(kind) if get_origin(f.type) is tuple or f.type is tuple)
 
 
 def read_query(request: Request, kind: type[Q]) -> Q:
@@ -50,7 +48,9 @@ def read_query(request: Request, kind: type[Q]) -> Q:
     if request.scope["query_string"]:
         _add(request, told, _lists(kind))
     known = kind.__struct_fields__
-    told = {name: value for name, value in told.items() if name in known or _is_asked(request, name)}
+    told = {
+        name: value for name, value in told.items() if name in known or _is_asked(request, name)
+    }
     try:
         return msgspec.convert(told, kind, strict=False)
     except (ValueError, RecursionError) as error:

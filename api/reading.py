@@ -29,7 +29,7 @@ JSON: Final = "application/json"
 
 
 class Shown(NamedTuple):
-    """An answer, where its figures are explained (if it has any), and where the next page begins."""
+    """An answer, where its figures (if any) are explained, and where the next page begins."""
 
     answer: Struct
     explain: str
@@ -110,8 +110,7 @@ def _answer(
         body = body[:-1] + b',"explain":' + msgspec.json.encode(shown.explain) + b"}"
     headers = {"ledger-position": str(look.position), "cache-control": "no-store"}
     if shown.next is not None:
-        path, asked = request.url.path, request.url.query
-        headers["link"] = next_link(path, asked, cursor=pack(shown.next))
+        headers["link"] = next_link(request, cursor=pack(shown.next))
     return Response(body, 200, headers, JSON)
 
 

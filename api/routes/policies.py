@@ -63,7 +63,9 @@ def show_eligibility(look: Look, query: OfEligibility) -> Shown:
     check_member(look.snapshot, look.caller, query.member_id, "member_id")
     look.saw(f"member/{query.member_id}")
     found = _eligibility(look, query, look.caller)
-    told = {name: getattr(found, name) for name in Verdict.__struct_fields__ if hasattr(found, name)}
+    told = {
+        name: getattr(found, name) for name in Verdict.__struct_fields__ if hasattr(found, name)
+    }
     answer = Verdict(
         position=look.position,
         **told | {"reasons": [Refused.by(reason) for reason in found.reasons]},

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from fastapi import Request, Response
 from msgspec import Struct
 
-from api import openapi, reading
+from api import metrics, openapi, reading
 from api.errors import Problem
 from api.health import Readiness
 from api.openapi import content, example, header, parameters, refusals, schema_of
@@ -49,8 +49,8 @@ class Route(NamedTuple):
     endpoint: Endpoint
     name: str
     operation: dict[str, Any]
-    #: Bytes of its body at most; None for what a single command may have.
-    bytes_max: bool = False
+    #: Whether its body may be longer than a single command's.
+    is_long: bool = False
 
 
 def _text(source: Any) -> tuple[str, str]:
@@ -134,7 +134,9 @@ def _batch() -> Route:
         "parameters": [IDEMPOTENCY, *parameters(batch.BatchQuery, "")],
         "requestBody": {
             "required": True,
-            "content": {media: {"schema": {"type": "string"}, "itemSchema": line, "example": shown}},
+            "content": {
+                media: {"schema": {"type": "string"}, "itemSchema": line, "example": shown}
+            },
         },
         "responses": {
             "200": {
@@ -145,7 +147,7 @@ def _batch() -> Route:
         },
     }
     operation = _operation(batch.batch, "batch", described)
-    return Route("POST", "/v1/batch", batch.batch, "batch", operation, bytes_max=True)
+    return Route("POST", "/v1/batch", batch.batch, "batch", operation, is_long=True)
 
 
 def _feed() -> Route:
@@ -153,7 +155,11 @@ def _feed() -> Route:
     described = {
         "parameters": [
             *parameters(feed.FeedQuery, ""),
-            header("Last-Event-ID", "Where a stream of server-sent events was.", pattern="^[0-9]{1,16}$"),
+            header(
+                "Last-Event-ID",
+                "Where a stream of server-sent events was.",
+                pattern="^[0-9]{1,16}$",
+            ),
         ],
         "responses": {
             "200": {
@@ -177,13 +183,13 @@ def _open(path: str, endpoint: Endpoint, answer: type[Struct] | None) -> Route:
     """A route nobody needs a key for."""
     summary, description = _text(endpoint)
     schema: dict[str, Any] = {"type": "string"}
-    media = operations.metrics.MEDIA_TYPE
+    media = metrics.MEDIA_TYPE
     if answer is not None:
         schema, media = {"$ref": openapi.REF.format(name=answer.__name__)}, openapi.JSON
     told = {"description": summary, "content": {media: {"schema": schema}}}
     described = {"200": told, **refusals(400, 500, 503)}
     return Route(
-        "GET", path, endpoint, endpoint.__name__,  # type: ignore[attr-defined]  # all are functions
+        "GET", path, endpoint, endpoint.__name__,
         {"summary": summary, "description": description, "tags": ["operations"],
          "responses": described},
     )  # fmt: skip

@@ -1,7 +1,9 @@
 """The demonstration run: the county's commands carried out by the ledger, then its figures."""
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +19,7 @@ from ledger.application import Ledger
 from ledger.domain.access import operator
 from ledger.domain.commands import IssueKey
 from ledger.domain.values import Role
+from ledger.store.requests import Answered
 from projections.database import Reads
 from projections.runner import catch_up
 
@@ -30,6 +33,8 @@ KEYS: Final[tuple[tuple[str, Role, tuple[str, ...]], ...]] = (
 )
 #: Events read into the figures before it is told.
 READ_AT_ONCE: Final = 50_000
+#: Chunks handed over and not yet answered, at most.
+UNDER_WAY: Final = 2
 KEYS_EXPIRE: Final = date(2035, 12, 31)
 
 
@@ -77,18 +82,26 @@ class Run:
         self.chunks = 0
 
     def carry_out(self, chunks: Iterator[Chunk]) -> None:
-        """One transaction a chunk. Raises the Refusal of a command that is refused."""
+        """One transaction a chunk, the next decided while one is written.
+
+        Raises the Refusal of a command that is refused.
+        """
+        sent: deque[Future[Answered]] = deque()
         for chunk in chunks:
             self.chunks += 1
             name = f"{self.name}-{self.chunks:05}"
-            answered = self.ledger.execute_many(
+            answer = self.ledger.submit(
                 chunk.commands,
                 chunk.caller,
                 command_id=name,
                 # Salts are drawn too: two runs give the same hashes.
                 seed=hashlib.sha256(name.encode()).digest(),
             )
-            self.advance(answered.count)
+            sent.append(answer)
+            if len(sent) > UNDER_WAY:
+                self.advance(sent.popleft().result().count)
+        for answer in sent:
+            self.advance(answer.result().count)
 
     def issue_keys(self) -> dict[str, str]:
         """The secrets of KEYS by holder, as far as they are shown for the first time."""

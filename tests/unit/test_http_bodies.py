@@ -1,0 +1,189 @@
+"""Bodies of requests: what is well-formed is a command, anything else says where it is wrong."""
+
+import json
+import sys
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import bodies, openapi
+from api.routes.commands import ELSEWHERE, WAYS, Way
+from ledger.domain import commands as c
+from ledger.domain.commands import COMMANDS, Command
+from ledger.domain.errors import InvalidCommand
+
+ALL_WAYS = [*WAYS, Way(ELSEWHERE[c.IssueKey], c.IssueKey)]
+
+
+def refusal_of(kind: type[Command], body: bytes, **ids: str) -> InvalidCommand:
+    with pytest.raises(InvalidCommand) as caught:
+        bodies.decode(kind, body, ids)
+    return caught.value
+
+
+def test_every_command_has_a_route_and_no_route_is_there_twice() -> None:
+    assert {way.kind for way in WAYS} | set(ELSEWHERE) == set(COMMANDS.values())
+    assert len({way.path for way in ALL_WAYS}) == len(ALL_WAYS)
+
+
+@pytest.mark.parametrize("way", ALL_WAYS, ids=lambda way: way.op)
+def test_the_example_of_every_command_is_one(way: Way) -> None:
+    ids = {name: openapi.EXAMPLES[name] for name in way.ids}
+    body = msgspec.json.encode(openapi.example(way.kind, way.ids))
+    command = bodies.decode(way.kind, body, ids)
+    assert type(command) is way.kind
+    assert {name: getattr(command, name) for name in ids} == ids
+
+
+@pytest.mark.parametrize("way", [way for way in ALL_WAYS if way.ids], ids=lambda way: way.op)
+def test_an_id_stands_in_the_path_and_nowhere_else(way: Way) -> None:
+    ids = {name: openapi.EXAMPLES[name] for name in way.ids}
+    body = openapi.example(way.kind, way.ids) | {way.ids[0]: ids[way.ids[0]]}
+    assert refusal_of(way.kind, msgspec.json.encode(body), **ids).at == way.ids[0]
+
+
+def test_no_body_is_an_empty_one() -> None:
+    for body in (b"", b"{}", b" \n{ }\r\n"):
+        assert bodies.decode(c.VerifyHours, body, {"entry": "V1-1"}) == c.VerifyHours(entry="V1-1")
+
+
+def test_an_op_may_stand_there_if_it_is_the_right_one() -> None:
+    ids = {"entry": "V1-1"}
+    assert bodies.decode(c.VerifyHours, b'{"op":"verify_hours"}', ids).entry == "V1-1"
+    assert refusal_of(c.VerifyHours, b'{"op":"void_hours"}', **ids).at == "op"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        '"',
+        "\\",
+        '","minutes":7,"x":"',
+        "\n",
+        "\x00",
+        "\ud800",
+        "V1-1\n",
+        "../V1-1",
+        "V1-1'--",
+        "💥",
+    ],
+)
+def test_an_id_with_tricks_in_it_is_refused_in_its_place(name: str) -> None:
+    assert refusal_of(c.VerifyHours, b"{}", entry=name).at in ("entry", "")
+
+
+HOURS: dict[str, Any] = openapi.example(c.LogHours)
+
+
+@pytest.mark.parametrize(
+    ("raw", "at"),
+    [
+        ("NaN", ""), ("Infinity", ""), ("-Infinity", ""), ("1e999", "minutes"),
+        (str(2**63), "minutes"), (str(2**64), "minutes"), ("1" + "0" * 400, "minutes"),
+        ("-1" + "0" * 5_000, "minutes"), ("1.5", "minutes"), ("true", "minutes"),
+        ("null", "minutes"), ('"5"', "minutes"), ("[]", "minutes"), ("{}", "minutes"), ("", ""),
+        ("0x10", ""), ("01", ""), ("+1", ""), ("1_000", ""),
+    ],
+)  # fmt: skip
+def test_a_number_is_a_whole_one_of_64_bits(raw: str, at: str) -> None:
+    body = json.dumps(HOURS | {"minutes": "?"}).replace('"?"', raw).encode()
+    assert refusal_of(c.LogHours, body).at == at
+
+
+@pytest.mark.parametrize("depth", [100, 100_000])
+@pytest.mark.parametrize("brackets", ["[]", "{}"])
+def test_depth_costs_nothing(depth: int, brackets: str) -> None:
+    opened = "[" if brackets == "[]" else '{"a":'
+    deep = opened * depth + "1" + brackets[1] * depth
+    for body in (deep, f'{{"x":{deep}}}', f'{{"member":{deep}}}', f'{{"levels":[{deep}]}}'):
+        began = time.process_time()
+        refusal_of(c.SetStarLevels, body.encode())
+        assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("body", "at"),
+    [
+        (b"", "member"), (b"[]", ""), (b"null", ""), (b'"x"', ""), (b"{", ""), (b"{}}", "member"),
+        (b'{"member":"\xff"}', ""), (b"\xef\xbb\xbf{}", ""), (b'{"member":"\\ud800"}', ""),
+        (b'{"member":"\xed\xa0\x80"}', ""), (b'{"member":"V1\\u0000"}', "member"),
+        (b'{"member":"V1\x00"}', ""), (b'{"member":"V1\\n"}', "member"),
+        (b'{"unknown":1}', "unknown"), (b'{"__class__":1}', "__class__"),
+    ],
+)  # fmt: skip
+def test_what_is_no_command_says_so(body: bytes, at: str) -> None:
+    assert refusal_of(c.LogHours, body).at == at
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"region":"33","region":"33","levels":[{"stars":1,"minutes":5}]}',
+        '{"region":"33","levels":[{"stars":1,"minutes":5}],"r\\u0065gion":"33"}',
+        '{"region":"33","levels":[{"stars":1,"stars":2,"minutes":5}]}',
+        '{"region":"33","levels":[{"stars":1,"minutes":5},{"stars":2,"minutes":6,"min\\u0075tes":7}]}',
+    ],
+)
+def test_a_name_stands_once_in_an_object(body: str) -> None:
+    assert refusal_of(c.SetStarLevels, body.encode()).facts["reason"] == "the name stands twice"
+
+
+def test_like_objects_in_a_list_have_like_names() -> None:
+    body = b'{"region":"33","levels":[{"stars":1,"minutes":5},{"stars":2,"minutes":9}]}'
+    assert len(bodies.decode(c.SetStarLevels, body, {}).levels) == 2
+
+
+names = st.text(st.sampled_from('ab":\\{}[], é'), max_size=4)
+values = st.recursive(
+    st.one_of(st.integers(), st.text(st.sampled_from('ab":\\{},')), st.none()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)),
+    max_leaves=12,
+)
+
+
+@given(values, st.booleans())
+def test_no_honest_text_is_taken_for_one_with_a_name_twice(value: Any, escaped: bool) -> None:
+    bodies.check_names(json.dumps(value, ensure_ascii=escaped).encode())
+
+
+@given(st.dictionaries(names, st.integers(), min_size=1, max_size=4), st.data())
+def test_a_name_that_stands_twice_is_always_seen(value: dict[str, int], data: Any) -> None:
+    again = data.draw(st.sampled_from(sorted(value)))
+    text = json.dumps(value)[:-1] + f", {json.dumps(again)}: 1}}"
+    with pytest.raises(InvalidCommand):
+        bodies.check_names(f'{{"x": [{text}]}}'.encode())
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_command_or_refused(body: bytes) -> None:
+    for decode in (bodies.decode_line, lambda b: bodies.decode(c.LogHours, b, {})):
+        try:
+            decode(body)
+        except InvalidCommand as refusal:
+            json.dumps(refusal.facts)
+
+
+@pytest.mark.parametrize("op", ["issue_key", "open_ledger", "nonsense"])
+def test_what_a_line_of_a_batch_cannot_be(op: str) -> None:
+    kind = COMMANDS.get(op)
+    body = openapi.example(kind) if kind else {}
+    with pytest.raises(InvalidCommand) as caught:
+        bodies.decode_line(msgspec.json.encode({"op": op, **body}))
+    assert caught.value.at == "op"
+
+
+def test_a_refusal_quotes_little_of_what_was_sent() -> None:
+    refusal = refusal_of(c.LogHours, b'{"' + b"x" * 500_000 + b'":1}')
+    assert len(refusal.at) <= bodies.REASON_MAX
+    assert len(str(refusal.facts["reason"])) <= bodies.REASON_MAX
+    assert bodies.printable("a\x00\x1b\u202eb") == "a\ufffd\ufffd\ufffdb"
+
+
+def test_the_recursion_limit_stays_as_it_is() -> None:
+    limit = sys.getrecursionlimit()
+    refusal_of(c.LogHours, b"[" * 1_000_000)
+    assert sys.getrecursionlimit() == limit

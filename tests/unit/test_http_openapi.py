@@ -1,0 +1,127 @@
+"""The OpenAPI document and the map of errors: whole, and true to the structs."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from api import openapi
+from api.app import create_app
+from api.errors import MEDIA_TYPE, RETRY_AFTER_S, STATUS, error_of, problem_of
+from api.queries import Query
+from api.reading import View
+from api.routes.commands import WAYS
+from api.routes.table import VIEWS, routes
+from ledger.domain.errors import LedgerError, NotFound, Refusal
+from projections.scope import READERS
+
+DOCUMENT: dict[str, Any] = create_app().openapi()
+OPERATIONS = [
+    (method, path, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+
+
+def all_errors(kind: type[LedgerError] = LedgerError) -> list[type[LedgerError]]:
+    return [each for own in kind.__subclasses__() for each in (own, *all_errors(own))]
+
+
+def test_every_error_has_one_status_and_every_code_is_an_errors() -> None:
+    abstract = {Refusal.code}
+    ours = {
+        e.code
+        for e in all_errors()
+        if e.__module__.split(".")[0] in ("ledger", "api", "projections")
+    }
+    assert set(STATUS) == ours - abstract
+    assert set(RETRY_AFTER_S) == {c for c, s in STATUS.items() if s == 503} | {"command_in_flight"}
+
+
+@pytest.mark.parametrize("kind", all_errors(NotFound), ids=lambda kind: kind.code)
+def test_what_is_not_found_is_404(kind: type[LedgerError]) -> None:
+    assert STATUS[kind.code] == 404
+
+
+@pytest.mark.parametrize(
+    "status", [400, 401, 404, 405, 406, 413, 414, 415, 422, 431, 500, 501, 503]
+)
+def test_every_status_of_the_framework_is_a_problem(status: int) -> None:
+    problem = problem_of(error_of(status))
+    assert problem.status == STATUS[problem.code]
+    assert problem.status // 100 == status // 100
+
+
+def test_the_document_has_every_route() -> None:
+    told = {(method.upper(), path) for method, path, _ in OPERATIONS}
+    assert told == {(r.method, r.path.replace(":path", "")) for r in routes()}
+    ids = [operation["operationId"] for *_, operation in OPERATIONS]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=lambda x: str(x)[:60])
+def test_every_operation_says_what_it_does(
+    method: str, path: str, operation: dict[str, Any]
+) -> None:
+    assert operation["summary"]
+    assert operation["tags"]
+    is_open = operation["tags"] == ["operations"]
+    assert operation.get("security") == (None if is_open else [{"key": []}])
+    assert {p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"} == {
+        part[1:-1] for part in path.split("/") if part.startswith("{")
+    }
+    examples = [
+        media.get("example")
+        for answer in operation["responses"].values()
+        for name, media in answer.get("content", {}).items()
+        if name == "application/json"
+    ]
+    assert all(example is not None or is_open for example in examples)
+    if method == "post":
+        assert all("example" in m for m in operation["requestBody"]["content"].values())
+        assert "Idempotency-Key" in {p["name"] for p in operation["parameters"]}
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.path)
+def test_the_example_of_every_answer_is_one(view: View) -> None:
+    msgspec.convert(openapi.example(view.answer), view.answer)
+    assert view.what in READERS
+    assert "min_position" in view.query.__struct_fields__
+
+
+def test_all_references_lead_somewhere() -> None:
+    def references(node: Any) -> list[str]:
+        if isinstance(node, dict):
+            own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+            return own + [ref for value in node.values() for ref in references(value)]
+        return (
+            [ref for value in node for ref in references(value)] if isinstance(node, list) else []
+        )
+
+    for reference in references(DOCUMENT):
+        node: Any = DOCUMENT
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+
+
+def test_every_refusal_is_a_problem() -> None:
+    for answer in DOCUMENT["components"]["responses"].values():
+        assert list(answer["content"]) == [MEDIA_TYPE]
+        shown = answer["content"][MEDIA_TYPE]["example"]
+        assert STATUS[shown["code"]] == shown["status"]
+        assert shown["title"]
+
+
+def test_bodies_have_no_field_that_stands_in_the_path() -> None:
+    for way in WAYS:
+        (media,) = DOCUMENT["paths"][way.path]["post"]["requestBody"]["content"].values()
+        schema = media["schema"]
+        assert not {"op", *way.ids} & set(schema["properties"])
+        assert schema["additionalProperties"] is False
+
+
+def test_queries_refuse_what_they_do_not_know() -> None:
+    def below(kind: type[Query]) -> list[type[Query]]:
+        return [each for own in kind.__subclasses__() for each in (own, *below(own))]
+
+    assert all(kind.__struct_config__.forbid_unknown_fields for kind in below(Query))
