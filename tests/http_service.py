@@ -24,6 +24,7 @@ OPERATOR: Final = operator("operator")
 ORIGIN: Final = "haiyan.example/hours"
 #: The ledger's own today, and a day that is certainly over.
 TODAY: Final = (datetime.now(UTC) + timedelta(hours=8)).date()
+LONG_AGO: Final = date(2020, 1, 1)
 YESTERDAY: Final = TODAY - timedelta(days=1)
 NEVER: Final = date(2099, 12, 31)
 

@@ -72,6 +72,7 @@ class Recount(Exported):
         self._lot_source: dict[tuple[str, str], tuple[str, str]] = {}
         self._sent: dict[str, list[Keys]] = {}
         self._claimed: set[str] = set()
+        self._given: Counter[tuple[str, str]] = Counter()
         #: Grants whose money is not spent yet: fen, fund, expense.
         self._owed: dict[str, tuple[int, str, str]] = {}
         super().__init__(lines)
@@ -95,6 +96,12 @@ class Recount(Exported):
         if self._held[place] < 0 and state not in UNBOUNDED:
             self._fault(f"{commodity} {state} of {owner} stands at {self._held[place]}")
         self.facts.append(Fact(commodity, state, quantity, day, self.position, keys))
+
+    def _next(self, owner: str, mark: str, given: str) -> None:
+        """Ids the ledger gives are numbered from 1, for each owner and sort without a gap."""
+        self._given[owner, mark] += 1
+        expected = f"{owner}-{mark}{self._given[owner, mark]}"
+        self._must(be=given == expected, what=f"id {given} given, {expected} is next")
 
     # one function for each type of stream; False: no such topic there
 
@@ -155,7 +162,7 @@ class Recount(Exported):
     def _count_hours(self, topic: str, owner: str, event: Keys) -> bool:
         self._must(be=event["entry"].rpartition("-")[0] == owner, what="entry of another member")
         if topic == "HoursLogged":
-            self._must(be=event["entry"] not in self.entries, what="entry id taken")
+            self._next(owner, "", event["entry"])
             self._minutes(event, pending=event["minutes"], logged=event["minutes"])
         elif topic == "HoursVerified":
             refused = event["declined"]
@@ -227,6 +234,7 @@ class Recount(Exported):
             self._must(be=self._held["GRN", "granted", grant] == 1, what=f"{grant} granted twice")
             self.grants[policy][grant] = (owner, event["effective_on"])
             self._granted_on[grant] = event["effective_on"]
+            self._next(owner, "G", grant)
             if event["fen"]:
                 self._owed[grant] = (event["fen"], event["fund"], event["expense"])
         elif grant in self.grants[policy]:
@@ -287,6 +295,10 @@ class Recount(Exported):
             keys = event | lot | {"fund": owner}
             for state, sign in change.items():
                 self._fen(state, sign * lot["fen"], keys)
+        if topic == "FundsReceived":
+            self._next(owner, "R", event["lots"][0]["receipt"])
+        elif topic == "FundsSpent":
+            self._next(owner, "E", event["expense"])
         self._check_lots(topic, owner, event)
         return True
 
@@ -307,7 +319,7 @@ class Recount(Exported):
             spent = (sum(lot["fen"] for lot in event["lots"]), owner, event["expense"])
             self._must(be=self._owed.pop(event["grant"], None) == spent, what="not as granted")
         elif topic == "TransferSent":
-            self._must(be=event["transfer"] not in self._sent, what="transfer id taken")
+            self._next(owner, "T", event["transfer"])
             self._sent[event["transfer"]] = event["lots"]
         elif topic in {"TransferAccepted", "TransferDeclined"}:
             whole = self._sent.get(event["transfer"]) == event["lots"]

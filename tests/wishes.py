@@ -68,7 +68,7 @@ lots = st.builds(
 @cache
 def pools(day: date) -> dict[str, st.SearchStrategy[Any]]:
     """What may stand in a field, by its name."""
-    near = st.integers(0, 12).map(lambda days: day - timedelta(days=days))
+    near = st.integers(0, 5).map(lambda days: day - timedelta(days=days))
     wide = st.integers(-2, 120).map(lambda days: day - timedelta(days=days))
     threshold = st.builds(
         v.Threshold, minutes=often(0, 60, rare=[10_000]), months=st.sampled_from([1, 12])
@@ -114,7 +114,7 @@ HOURS_AND_RULES: Final[Pool] = {
     "evidence": st.sampled_from(get_args(v.Evidence)), "kind": often("service", rare=["training"]),
     "team": often("O1", rare=["O2", "O9"]), "activity": often("A1", "A2", rare=["A9"]),
     "start": _CLOCK, "end": _CLOCK, "source": st.just("sys"),
-    "source_ref": st.sampled_from(["1", "2", "3"]), "replaces": derived(MEMBERS, "", 4),
+    "source_ref": st.sampled_from(list("123456789")), "replaces": derived(MEMBERS, "", 4),
     "entry": derived(MEMBERS, "", 6), "deficit": st.booleans(),
     "responsible": st.just("zhou"), "registered": st.integers(0, 30),
     "attended": st.integers(0, 30), "served": st.integers(0, 30),
@@ -161,12 +161,15 @@ def commands_of(kind: type[c.Command], day: date) -> st.SearchStrategy[Any]:
 
 
 def tidied(command: Any) -> Any:
-    """Halves of pairs are left out more often than not, and an entry has one name."""
+    """Pairs are whole more often than not, and an entry has one name."""
     if isinstance(command, c.LogHours):
-        return _replace(command, start=command.start if command.end else None,
-                        end=command.end if command.start else None,
-                        source_ref="1" if command.source and not command.source_ref
-                        else command.source_ref if command.source else None)  # fmt: skip
+        timed, sourced = command.start or command.end, command.source or command.source_ref
+        return _replace(command, start=(command.start or "08:30") if timed else None,
+                        end=(command.end or "11:00") if timed else None,
+                        source="sys" if sourced else None,
+                        source_ref=(command.source_ref or "1") if sourced else None)  # fmt: skip
+    if isinstance(command, c.OpenProject) and not command.categories:
+        return _replace(command, categories=("elder_care",))
     if isinstance(command, c.EntryCommand):
         if command.member and command.source and command.source_ref:
             return _replace(command, entry=None)
@@ -251,7 +254,15 @@ def beginning(day: date) -> list[c.Command]:
     }  # fmt: skip
     return [
         c.OpenLedger(origin=HERE),
-        c.SetAccrualRule(rule="R1", region="330424", num=1, den=1, effective_on=new_year),
+        c.SetAccrualRule(
+            rule="R1",
+            region="330424",
+            num=1,
+            den=1,
+            entry_max=110,
+            day_max=150,
+            effective_on=new_year,
+        ),
         c.RegisterOrganisation(organisation="O1", name="x", org_kind="team", region="330424"),
         *(c.RegisterMember(member=member, region="330424001") for member in MEMBERS),
         c.OpenProject(project="P1", organisation="O1", region="330424", **project),

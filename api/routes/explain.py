@@ -136,8 +136,8 @@ def show_member(look: Look, query: MemberFigure) -> Shown:
 
 def show_policy(look: Look, query: PolicyFigure) -> Shown:
     """The legs of a policy's credit; they name members wherever these are."""
-    check_policy(look.snapshot, look.caller, query.policy)
     require_whole(look.caller)
+    check_policy(look.snapshot, look.caller, query.policy)
     look.saw(f"policy/{query.policy}")
     legs = explain.explain_policy(look.store, look.snapshot, query.policy)
     return _page(look, query, "credit_redeemed", legs)

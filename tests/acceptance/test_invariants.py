@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ledger.domain import commands as c
+from ledger.domain.events import Event, HoursCorrected, HoursVoided
 from ledger.settings import Settings
 from tests import wishes as w
 from tests.audit import Audit
@@ -59,6 +60,19 @@ def test_on_postgres(postgres_server: PostgresServer, schemas: list[str]) -> Non
     run_machine(new_settings, examples=12, steps=60)
 
 
+def indebted_unasked(command: c.Command, events: list[Event]) -> bool:
+    """Whether credit was taken below zero by someone who did not say so."""
+    for event in events:
+        if isinstance(event, HoursCorrected | HoursVoided) and event.deficit is not None:
+            before, after = (
+                (event.credit_before, event.credit_after)
+                if isinstance(event, HoursCorrected)
+                else (event.credit, 0)
+            )
+            return after < before and not getattr(command, "deficit", False)
+    return False
+
+
 #: Histories that dwell on one thing go deeper into it than those that touch everything.
 FOCI: list[list[w.Weights]] = [
     [w.HOURS],
@@ -91,6 +105,7 @@ def test_rules_change_no_state_and_keep_the_rules(
         outcome = ledger.when(command, by=OTHER_VERIFIER if pick % 4 == 1 else None)
         if outcome.refusal is None:
             w.learn(known, command, outcome.answer)
+            assert not indebted_unasked(command, outcome.events)
         ledger.later(seconds=1)
     lines = lines_of(ledger)
     none(Recount(lines).faults)

@@ -2,17 +2,24 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import pytest
 
 from ledger.decider import Decider
 from ledger.domain.access import operator
-from ledger.domain.commands import Command, OpenLedger, RegisterMember, RegisterOrganisation
+from ledger.domain.commands import (
+    Command,
+    MoveMember,
+    OpenLedger,
+    RegisterMember,
+    RegisterOrganisation,
+)
 from ledger.domain.errors import AlreadyExists, IdempotencyMismatch, Unavailable
 from ledger.log import merkle
 from ledger.store import writer as writing
 from ledger.store.log import Batch, HeadMoved
-from ledger.store.requests import Answered, Refused, Request
+from ledger.store.requests import Answered, Draft, Refused, Request
 from ledger.store.writer import Writer
 from tests.memory_store import MemoryStore
 
@@ -129,6 +136,100 @@ def test_a_command_is_kept_exactly_once_whatever_the_append_does(
     )
 
 
+def sound(store: MemoryStore, batch: Batch, write: Write) -> None:
+    """Nothing goes wrong."""
+    write()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [],
+        [failed_but_persisted],
+        [failed_and_lost],
+        [moved_by_another_process],
+        [sound, moved_by_another_process],
+        [sound, failed_but_persisted, sound, failed_and_lost],
+        [failed_and_lost, failed_but_persisted, moved_for_no_reason],
+    ],
+    ids=lambda value: "+".join(f.__name__ for f in value) or "none",
+)
+def test_groups_under_way_are_each_kept_once_whole_and_in_order(
+    desk: Desk, faults: list[Callable[..., None]]
+) -> None:
+    """While one group is written the next is decided on it; what fails takes its followers along.
+
+    Each batch stands alone, and each but the first needs what the one before it wrote.
+    """
+    held = Held(desk)
+    desk.store.faults = list(faults)
+    batches = [
+        desk.writer.submit(
+            ask(f"b{n}", register(f"V{n}"), MoveMember(member=f"V{n - 1}", region=f"330424{100 + n}"))
+        )
+        for n in range(1, 9)
+    ]
+    refused = desk.writer.submit(ask("bad", register("V50"), register("V3")))
+    last = desk.writer.submit(ask("last", register("V51"), register("V52")))
+    held.let_go()
+    for n, batch in enumerate(batches, start=1):
+        answer = batch.result(timeout=30)
+        rows = desk.store.rows[answer.first_position - 1 : answer.position]
+        assert [(row.originator_id, row.topic) for row in rows] == [
+            (f"member/V{n}", "MemberRegistered"),
+            (f"member/V{n - 1}", "MemberMoved"),
+        ]
+    with pytest.raises(AlreadyExists):
+        refused.result(timeout=30)
+    assert last.result(timeout=30).position == len(desk.store.rows)
+    assert len(desk.store.rows) == 2 + 8 * 2 + 2 + (moved_by_another_process in faults)
+    check_log(desk.store)
+
+
+def check_log(store: MemoryStore) -> None:
+    """Positions and versions have no gap, and every row has the hashes of its tree."""
+    frontier: list[bytes] = []
+    versions: dict[str, int] = {}
+    for size, row in enumerate(store.rows):
+        versions[row.originator_id] = versions.get(row.originator_id, 0) + 1
+        assert (row.position, row.originator_version) == (size + 1, versions[row.originator_id])
+        assert row.hashes == merkle.extend(frontier, size, merkle.leaf_hash(row.line()))
+    assert store.head().frontier == tuple(frontier)
+
+
+def test_trap_one_request_that_breaks_a_group_harms_no_neighbour(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide = Decider.decide
+
+    def breaking(decider: Decider, request: Request, now: datetime) -> Draft:
+        if request.command_id == "broken":
+            raise RuntimeError("a mistake in a rule")
+        return decide(decider, request, now)
+
+    monkeypatch.setattr(Decider, "decide", breaking)
+    held = Held(desk)
+    waiting = [
+        desk.writer.submit(ask(name, register(f"V{n}")))
+        for n, name in enumerate(["one", "broken", "three"], start=1)
+    ]
+    held.let_go()
+    assert waiting[0].result(timeout=30).outcomes == [{"member": "V1"}]
+    assert waiting[2].result(timeout=30).outcomes == [{"member": "V3"}]
+    with pytest.raises(RuntimeError, match="a mistake in a rule"):
+        waiting[1].result(timeout=30)
+    assert desk.streams()[1:] == ["member/V0", "member/V1", "member/V3"]
+
+
+def test_trap_a_stored_answer_tells_its_place_by_first_position_and_count(desk: Desk) -> None:
+    answer = desk.do("b1", register("V1"), register("V2"))
+    kept = desk.store.commands["b1"]
+    assert (kept.first_position, kept.events) == (2, 2)
+    assert b"position" not in kept.answer
+    again = desk.do("b1", register("V1"), register("V2"))
+    assert (again.first_position, again.count, again.position) == (2, 2, answer.position)
+
+
 def test_an_outage_is_told_in_bounded_time_and_the_writer_goes_on_afterwards(desk: Desk) -> None:
     desk.store.faults = [failed_and_lost] * 50
     with pytest.raises(Unavailable):
@@ -216,10 +317,7 @@ def test_a_dry_run_answers_and_writes_nothing(desk: Desk, count: int) -> None:
 def test_every_row_carries_the_nodes_of_the_tree(desk: Desk) -> None:
     desk.do("b1", *[register(f"V{n}") for n in range(9)])
     desk.do("b2", RegisterOrganisation(organisation="O1", name="队", org_kind="team", region="33"))
-    frontier: list[bytes] = []
-    for size, row in enumerate(desk.store.rows):
-        assert row.hashes == merkle.extend(frontier, size, merkle.leaf_hash(row.line()))
-    assert desk.store.head().frontier == tuple(frontier)
+    check_log(desk.store)
 
 
 def test_recorded_time_never_goes_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,76 @@
+"""Hazards 6 and 18: what follows the log neither stops silently nor waits for what it skips."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ledger.application import Ledger
+from ledger.domain.access import operator
+from ledger.domain.commands import IssueKey, OpenLedger, RegisterMember, RevokeKey
+from ledger.domain.errors import Unavailable
+from ledger.settings import Settings
+from projections.database import open_reads
+from projections.runner import Tailer, catch_up, wait_for
+
+BOSS = operator("boss")
+
+
+class Failing:
+    """A store whose reading of rows fails so many times."""
+
+    def __init__(self, store: Any, times: int) -> None:
+        self._store = store
+        self.left = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def select_rows(self, after: int, limit: int) -> Any:
+        if self.left > 0:
+            self.left -= 1
+            raise Unavailable
+        return self._store.select_rows(after, limit)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait, with a generous bound, until something holds."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_hazard_06_an_error_is_told_and_the_tailer_goes_on_by_itself(settings: Settings) -> None:
+    ledger = Ledger(settings, create=True)
+    ledger.execute(OpenLedger(origin="t.example"), BOSS)
+    reads = open_reads(settings.read_models)
+    failing = Failing(ledger.store, 2)
+    tailer = Tailer(failing, reads)  # type: ignore[arg-type]
+    tailer.start()
+    try:
+        eventually(lambda: tailer.lag().error != "" or failing.left == 0)
+        answer = ledger.execute(RegisterMember(member="V1", region="330424"), BOSS)
+        assert wait_for(reads, answer.position, 60)
+        eventually(lambda: tailer.lag().error == "")
+        assert failing.left == 0
+    finally:
+        tailer.stop()
+        reads.close()
+        ledger.close()
+
+
+def test_hazard_18_the_position_advances_past_events_that_move_nothing(settings: Settings) -> None:
+    ledger = Ledger(settings, create=True)
+    ledger.execute(OpenLedger(origin="t.example"), BOSS)
+    expires_on = (datetime.now(UTC) + timedelta(days=9)).date()
+    answer, _ = ledger.issue_key(
+        IssueKey(holder="h", roles=("auditor",), expires_on=expires_on), BOSS
+    )
+    key = str(answer.result["key"])
+    last = ledger.execute(RevokeKey(key=key, reason_code="over"), BOSS)
+    reads = open_reads(settings.read_models)
+    assert catch_up(ledger.store, reads) == last.position == 3
+    assert wait_for(reads, last.position, 1)
+    reads.close()
+    ledger.close()
