@@ -1,4 +1,4 @@
-"""Imports point one way: api → projections → ledger, and inside application → store → log → domain."""
+"""Imports point one way: api → projections → ledger → its store → its log → its domain."""
 
 import ast
 from pathlib import Path

@@ -5,11 +5,12 @@ Days are drawn as distances from today, so that a failing history can be replaye
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from random import Random
 from typing import Any, Final, get_args
 
 from hypothesis import strategies as st
 from msgspec import NODEFAULT
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from ledger.domain import commands as c
 from ledger.domain import values as v
@@ -25,116 +26,118 @@ def today() -> date:
     return (datetime.now(UTC) + timedelta(hours=8)).date()
 
 
-def often(*usual: Any, rare: Any = ()) -> st.SearchStrategy[Any]:
+Choices = list[Any]
+Weights = dict[type[c.Command], int]
+
+
+def often(*usual: Any, rare: Any = ()) -> Choices:
     """Mostly one of the usual values, about one time in ten a rare one."""
-    weighted = [*usual] * max(1, 9 * max(1, len(rare)) // len(usual)) + [*rare]
-    return st.sampled_from(weighted)
+    return [*usual] * max(1, 9 * max(1, len(rare)) // len(usual)) + [*rare]
 
 
-def some(strategy: st.SearchStrategy[Any], size: int = 2) -> st.SearchStrategy[Any]:
-    """A tuple of up to so many."""
-    return st.lists(strategy, max_size=size).map(tuple)
+def some(values: Choices) -> Choices:
+    """Tuples of none, one and two of the values, all alike often."""
+    return [(), *((value,) for value in values), tuple(values[:2])]
 
 
-def derived(owners: list[str], mark: str, numbers: int) -> st.SearchStrategy[str]:
+def derived(owners: list[str], mark: str, numbers: int) -> Choices:
     """Ids the ledger gives out: `V1-2`, `F1-E1`."""
-    return st.builds(
-        "{}-{}{}".format, often(*owners, rare=["X9"]), st.just(mark), st.integers(1, numbers)
-    )
+    known = [f"{owner}-{mark}{n}" for owner in owners for n in range(1, numbers + 1)]
+    return often(*known, rare=[f"X9-{mark}1"])
 
 
-def terms(day: date) -> st.SearchStrategy[v.Terms]:
+def terms(day: date) -> Choices:
     """Terms around this year, with few regions and categories."""
-    return st.builds(
-        v.Terms,
-        purpose=st.just("助老"),
-        regions=some(often("330424", "330424001", rare=["64"]), 1),
-        allowed=often((), ("meals", "incentive"), rare=[("transport",)]),
-        forbidden=often((), rare=[("meals",), ("banquet",)]),
-        opens_on=often(day - timedelta(days=300), rare=[day + timedelta(days=1)]),
-        closes_on=often(day + timedelta(days=300), rare=[day - timedelta(days=1)]),
+    year = timedelta(days=300)
+    wide = v.Terms(purpose="助老", opens_on=day - year, closes_on=day + year)
+    return often(
+        wide,
+        replace(wide, regions=("330424",)),
+        replace(wide, regions=("330424001",), forbidden=("meals",)),
+        replace(wide, allowed=("incentive", "meals")),
+        rare=[
+            replace(wide, opens_on=day + timedelta(days=1)),
+            replace(wide, closes_on=day - timedelta(days=1)),
+            replace(wide, regions=("64",), allowed=("transport",)),
+        ],
     )
 
 
-lots = st.builds(
-    v.Lot,
-    receipt=derived(FUNDS, "R", 3),
-    source_kind=st.sampled_from(["charity", "welfare_lottery"]),
-    source_id=st.sampled_from(["S1", "S2"]),
-    fen=st.sampled_from([1, 99, 500, 10_000]),
-)
+LOTS: Final = [
+    (v.Lot(receipt=receipt, source_kind=kind, source_id=source, fen=fen),)
+    for receipt in ("F1-R1", "F1-R2", "F2-R1")
+    for kind, source in (("charity", "S1"), ("welfare_lottery", "S2"))
+    for fen in (1, 99, 500, 10_000)
+]
 
 
 @cache
-def pools(day: date) -> dict[str, st.SearchStrategy[Any]]:
-    """What may stand in a field, by its name."""
-    near = st.integers(0, 5).map(lambda days: day - timedelta(days=days))
-    wide = st.integers(-2, 120).map(lambda days: day - timedelta(days=days))
-    threshold = st.builds(
-        v.Threshold, minutes=often(0, 60, rare=[10_000]), months=st.sampled_from([1, 12])
-    )
+def pools(day: date) -> dict[str, Choices]:
+    """What may stand in a field, by its name; what stands there often is there more than once."""
+    near = [day - timedelta(days=days) for days in range(6)]
+    wide = near * 5 + [day - timedelta(days=days) for days in (-2, 31, 89, 91, 120)]
+    threshold = [v.Threshold(minutes=m, months=n) for m in (0, 0, 60, 500) for n in (1, 12)]
     return PEOPLE | HOURS_AND_RULES | INCENTIVES_AND_MONEY | {
-        "effective_on": st.one_of(near, near, near, near, near, wide),
-        "service_on": st.one_of(near, near, wide), "held_on": near, "opens_on": wide,
-        "closes_on": st.integers(-300, 5).map(lambda days: day - timedelta(days=days)),
-        "expires_on": st.just(day + timedelta(days=365)),
+        "effective_on": wide, "service_on": wide, "held_on": near, "opens_on": wide,
+        "closes_on": [day + timedelta(days=days) for days in (-5, -1, 0, 1, 300, 300)],
+        "expires_on": [day + timedelta(days=365)],
         "terms": terms(day), "threshold": threshold,
     }  # fmt: skip
 
 
-Pool = dict[str, st.SearchStrategy[Any]]
-_KINDS: Final = st.lists(st.sampled_from(get_args(v.MemberKind)), min_size=1, max_size=3)
-_CLOCK: Final = st.sampled_from(["08:00", "09:00", "10:30", "23:00", "00:30"])
-_WORDS: Final = some(st.sampled_from(["elder_care", "training"]))
+Pool = dict[str, Choices]
+_KINDS: Final = [("volunteer",), ("party_member",), ("volunteer", "social_worker")]
+_CLOCK: Final = ["08:00", "09:00", "10:30", "23:00", "00:30"]
+_WORDS: Final = some(["elder_care", "training"])
 
 PEOPLE: Final[Pool] = {
-    "origin": st.just(HERE), "utc_offset": st.just("+08:00"), "currency": st.just("CNY"),
+    "origin": [HERE], "utc_offset": ["+08:00"], "currency": ["CNY"],
     "region": often(*REGIONS[:3], rare=[REGIONS[3], "33"]),
-    "name": often("海盐", "x", rare=[" x", "x\n"]), "population": st.just(380_000),
-    "member": often(*MEMBERS, rare=["X9"]), "kinds": _KINDS.map(tuple),
-    "reason_code": st.just("asked_for"), "credential": often("social_worker", "first_aid"),
-    "level": st.sampled_from(["l1", "l2"]), "tier": st.sampled_from(["t1", "t2"]),
+    "name": often("海盐", "x", rare=[" x", "x\n"]), "population": [380_000],
+    "member": often(*MEMBERS, rare=["X9"]), "kinds": _KINDS,
+    "reason_code": ["asked_for"], "credential": often("social_worker", "first_aid"),
+    "level": ["l1", "l2"], "tier": ["t1", "t2"],
     "organisation": often("O1", rare=["O2", "O9"]),
-    "residency": st.sampled_from(get_args(v.Residency)),
-    "org_kind": st.sampled_from(get_args(v.OrgKind)),
-    "holder": often("street", "office"), "roles": st.just(("recorder",)),
-    "regions": some(st.just("330424"), 1), "organisations": st.just(()),
-    "funds": st.just(()), "sources": st.just(()), "key": st.just("none"),
+    "residency": list(get_args(v.Residency)),
+    "org_kind": list(get_args(v.OrgKind)),
+    "holder": often("street", "office"), "roles": [("recorder",)],
+    "regions": [(), ("330424",)], "organisations": [()],
+    "funds": [()], "sources": [()], "key": ["none"],
 }  # fmt: skip
 HOURS_AND_RULES: Final[Pool] = {
     "backdating_days": often(30, 90, rare=[0, 36_600]),
     "day_minutes_max": often(480, 600, rare=[60, 1_440]),
-    "levels": st.just((v.StarLevel(stars=1, minutes=60), v.StarLevel(stars=2, minutes=120))),
+    "levels": [(v.StarLevel(stars=1, minutes=60), v.StarLevel(stars=2, minutes=120))],
     "rule": often("R1", "R2", "R3", "R4", "R5"), "categories": _WORDS,
-    "num": st.sampled_from([0, 1, 2, 3]), "den": st.sampled_from([1, 2, 7]),
-    "entry_max": st.sampled_from([30, 100, 1_000]), "day_max": st.sampled_from([50, 120]),
-    "note": st.just("0" * 64), "project": often("P1", "P2", rare=["P3", "P9"]),
+    "num": [0, 1, 2, 3], "den": [1, 2, 7],
+    "entry_max": [30, 100, 1_000], "day_max": [50, 120],
+    "note": ["0" * 64], "project": often("P1", "P2", rare=["P3", "P9"]),
     "minutes": often(1, 30, 60, 119, 120, 480, rare=[0, -1, 1_440, 2**60]),
     "category": often("elder_care", "training", rare=["meals", "other"]),
-    "evidence": st.sampled_from(get_args(v.Evidence)), "kind": often("service", rare=["training"]),
+    "evidence": list(get_args(v.Evidence)), "kind": often("service", rare=["training"]),
     "team": often("O1", rare=["O2", "O9"]), "activity": often("A1", "A2", rare=["A9"]),
-    "start": _CLOCK, "end": _CLOCK, "source": st.just("sys"),
-    "source_ref": st.sampled_from(list("123456789")), "replaces": derived(MEMBERS, "", 4),
-    "entry": derived(MEMBERS, "", 6), "deficit": st.booleans(),
-    "responsible": st.just("zhou"), "registered": st.integers(0, 30),
-    "attended": st.integers(0, 30), "served": st.integers(0, 30),
+    "start": _CLOCK, "end": _CLOCK, "source": ["sys"],
+    "source_ref": list("123456789"), "replaces": derived(MEMBERS, "", 4),
+    "entry": derived(MEMBERS, "", 6), "deficit": [True, False],
+    "responsible": ["zhou"], "registered": list(range(0, 31)),
+    "attended": list(range(0, 31)), "served": list(range(0, 31)),
 }  # fmt: skip
 INCENTIVES_AND_MONEY: Final[Pool] = {
     "policy": often("Y1", "Y2", rare=["Y3", "Y9"]),
-    "dimension": st.sampled_from(get_args(v.Dimension)),
+    "dimension": list(get_args(v.Dimension)),
     "credit_cost": often(0, 30, 60, rare=[10_000]), "fen_cost": often(0, rare=[100]),
-    "quota_member": st.integers(1, 3), "quota_total": st.integers(1, 4),
-    "quota_period": st.sampled_from(get_args(v.QuotaPeriod)),
+    "quota_member": list(range(1, 4)), "quota_total": list(range(1, 5)),
+    "quota_period": list(get_args(v.QuotaPeriod)),
     "document": often("bill", rare=["x" * 4_000]), "grant": derived(MEMBERS, "G", 3),
-    "fund": often(*FUNDS, rare=["F3", "F9"]), "consent": st.just("letter"),
+    "fund": often(*FUNDS, rare=["F3", "F9"]), "consent": ["letter"],
     "fen": often(1, 250, 1_000, rare=[10_001, 10**7, 10**13]),
     "source_kind": often("charity", "welfare_lottery"), "source_id": often("S1", "S2"),
     "target": often("project/P1", "policy/Y2", rare=["project/P2", "project/P9", "policy/Y1"]),
-    "receipts": some(derived(FUNDS, "R", 3)), "payee_kind": st.just("supplier"),
-    "payee": st.just("x"), "lots": st.lists(lots, min_size=1, max_size=2).map(tuple),
+    "receipts": some(derived(FUNDS, "R", 3)), "payee_kind": ["supplier"],
+    "payee": ["x"], "lots": LOTS,
     "expense": derived(FUNDS, "E", 3), "to_region": often("330424", "330424001", "640122"),
     "to_origin": often(HERE, AWAY), "transfer": derived(FUNDS, "T", 3),
-    "from_origin": often(AWAY, rare=[HERE]), "from_region": st.just("640122"),
+    "from_origin": often(AWAY, rare=[HERE]), "from_region": ["640122"],
 }  # fmt: skip
 
 
@@ -144,20 +147,33 @@ SELDOM: Final = {"effective_on", "team", "activity", "replaces", "receipts", "to
 
 
 @cache
-def commands_of(kind: type[c.Command], day: date) -> st.SearchStrategy[Any]:
-    """Commands of one class. What may be left out is left out half of the time."""
-    known, wishes = pools(day), {}
+def choices_of(kind: type[c.Command], day: date) -> dict[str, Choices]:
+    """What may stand in each field of a command. What may be left out is so half of the time."""
+    known, found = pools(day), {}
     for field in fields(kind):
-        pool = known[field.name]
+        values = known[field.name]
         if kind is c.SetAccrualRule and field.name == "evidence":
-            pool = some(pool, 1)
+            values = [(), ("manual",), ("system",)]
         may_lack = field.default is not NODEFAULT or field.default_factory is not NODEFAULT
         if may_lack and field.name not in {"entry", "reason_code"}:
-            absent = st.just(field.default)
             seldom = field.name in SELDOM and kind is not c.AcceptTransfer
-            pool = st.one_of([absent] * (5 if seldom else 1) + [pool])
-        wishes[field.name] = pool
-    return st.builds(kind, **wishes).map(tidied)
+            values = values + [field.default] * len(values) * (5 if seldom else 1)
+        found[field.name] = values
+    return found
+
+
+def commands_of(kind: type[c.Command], day: date) -> st.SearchStrategy[Any]:
+    """Commands of one class, for hypothesis."""
+    values = {name: st.sampled_from(known) for name, known in choices_of(kind, day).items()}
+    return st.builds(kind, **values).map(tidied)
+
+
+def random_command(chance: Random, day: date, *weights: Weights) -> Any:
+    """A command of any of these kinds, drawn without favour."""
+    kinds = {kind: weight for each in weights for kind, weight in each.items()}
+    (kind,) = chance.choices(list(kinds), list(kinds.values()))
+    known = choices_of(kind, day)
+    return tidied(kind(**{name: chance.choice(values) for name, values in known.items()}))
 
 
 def tidied(command: Any) -> Any:
@@ -207,8 +223,6 @@ def _replace(command: Any, **changes: Any) -> Any:
     return type(command)(**values | changes)
 
 
-Weights = dict[type[c.Command], int]
-
 #: Kinds of commands by how often they are drawn.
 HOURS: Final[Weights] = {
     c.LogHours: 5, c.VerifyHours: 5, c.RejectHours: 1, c.CorrectHours: 2, c.VoidHours: 1,
@@ -234,10 +248,17 @@ ENDS: Final[Weights] = {
 }  # fmt: skip
 
 
+@cache
+def _wishes(kinds: tuple[type[c.Command], ...], day: date) -> st.SearchStrategy[Any]:
+    made = {kind: commands_of(kind, day) for kind in kinds}
+    return st.sampled_from(kinds).flatmap(made.__getitem__)
+
+
 def wishes(day: date, *weights: Weights) -> st.SearchStrategy[Any]:
-    """Commands of any of these kinds."""
-    kinds = [kind for each in weights for kind, weight in each.items() for _ in range(weight)]
-    return st.sampled_from(kinds).flatmap(lambda kind: commands_of(kind, day))
+    """Commands of any of these kinds, for hypothesis."""
+    return _wishes(
+        tuple(kind for each in weights for kind, weight in each.items() for _ in range(weight)), day
+    )
 
 
 def beginning(day: date) -> list[c.Command]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from api.cli.county.plan import Plan
 
 
-class Scale(click.ParamType):
+class Scale(click.ParamType[Any, str]):
     """A share of the county as an exact decimal."""
 
     name = "scale"

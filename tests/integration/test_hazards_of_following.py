@@ -46,7 +46,7 @@ def test_hazard_06_an_error_is_told_and_the_tailer_goes_on_by_itself(settings: S
     ledger.execute(OpenLedger(origin="t.example"), BOSS)
     reads = open_reads(settings.read_models)
     failing = Failing(ledger.store, 2)
-    tailer = Tailer(failing, reads)  # type: ignore[arg-type]
+    tailer = Tailer(failing, reads)
     tailer.start()
     try:
         eventually(lambda: tailer.lag().error != "" or failing.left == 0)

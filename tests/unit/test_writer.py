@@ -165,7 +165,7 @@ def test_groups_under_way_are_each_kept_once_whole_and_in_order(
     desk.store.faults = list(faults)
     batches = [
         desk.writer.submit(
-            ask(f"b{n}", register(f"V{n}"), MoveMember(member=f"V{n - 1}", region=f"330424{100 + n}"))
+            ask(f"b{n}", register(f"V{n}"), MoveMember(member=f"V{n - 1}", region=f"33042{n:04}"))
         )
         for n in range(1, 9)
     ]
