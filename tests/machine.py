@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Callable
+from random import Random
 from typing import Any, Final, NamedTuple
 
 from hypothesis import HealthCheck, Phase, settings
@@ -79,7 +80,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def caller(self, command: c.Command, who: int) -> Caller:
         """Whoever has the role; corrections and verifications are at times someone else's."""
-        if who == 0 and isinstance(command, c.VerifyHours | c.CorrectHours | c.VoidHours):
+        if who == 0 and isinstance(command, w.VERIFYING):
             return OTHER_VERIFIER
         return STANDING[ROLES[type(command)]]
 
@@ -132,6 +133,14 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(command=w.wishes(TODAY, w.REGISTRY), pick=PICK, writer=st.integers(0, 1))
     def registry(self, command: c.Command, pick: int, writer: int) -> None:
         self.execute(self.writers[writer], self.aim(command, pick), 1)
+
+    @rule(seed=st.integers(0, 2**32), count=st.integers(1, 12), writer=st.integers(0, 1))
+    def burst(self, seed: int, count: int, writer: int) -> None:
+        """Several at a time, drawn without hypothesis' love of what is simple."""
+        chance = Random(seed)
+        for _ in range(count):
+            wish = w.random_command(chance, TODAY, w.HOURS, w.INCENTIVES, w.MONEY)
+            self.execute(self.writers[writer], self.aim(wish, chance.randrange(64)), seed % 4)
 
     @precondition(lambda self: self.commands > 40)
     @rule(command=w.wishes(TODAY, w.ENDS), sure=st.integers(0, 7))

@@ -63,10 +63,11 @@ def terms(day: date) -> Choices:
     )
 
 
+SOURCES: Final[list[tuple[v.SourceKind, str]]] = [("charity", "S1"), ("welfare_lottery", "S2")]
 LOTS: Final = [
     (v.Lot(receipt=receipt, source_kind=kind, source_id=source, fen=fen),)
     for receipt in ("F1-R1", "F1-R2", "F2-R1")
-    for kind, source in (("charity", "S1"), ("welfare_lottery", "S2"))
+    for kind, source in SOURCES
     for fen in (1, 99, 500, 10_000)
 ]
 
@@ -119,8 +120,8 @@ HOURS_AND_RULES: Final[Pool] = {
     "start": _CLOCK, "end": _CLOCK, "source": ["sys"],
     "source_ref": list("123456789"), "replaces": derived(MEMBERS, "", 4),
     "entry": derived(MEMBERS, "", 6), "deficit": [True, False],
-    "responsible": ["zhou"], "registered": list(range(0, 31)),
-    "attended": list(range(0, 31)), "served": list(range(0, 31)),
+    "responsible": ["zhou"], "registered": list(range(31)),
+    "attended": list(range(31)), "served": list(range(31)),
 }  # fmt: skip
 INCENTIVES_AND_MONEY: Final[Pool] = {
     "policy": often("Y1", "Y2", rare=["Y3", "Y9"]),
@@ -242,6 +243,8 @@ REGISTRY: Final[Weights] = {
     c.SetLimits: 1, c.SetAccrualRule: 2, c.SetStarLevels: 1, c.ProfileRegion: 1, c.OpenLedger: 1,
     c.EraseText: 1, c.IssueKey: 1, c.RevokeKey: 1,
 }  # fmt: skip
+#: What different people may have to do, for four eyes.
+VERIFYING: Final = (c.VerifyHours, c.CorrectHours, c.VoidHours)
 #: What ends things, and would end every history soon.
 ENDS: Final[Weights] = {
     c.ClosePolicy: 1, c.CloseFund: 1, c.CloseProject: 1, c.DeregisterMember: 1,

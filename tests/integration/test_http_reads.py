@@ -318,7 +318,7 @@ def test_looks_that_cannot_be_written_hold_up_nobody(
         for _ in range(10):
             get(client, key, "/v1/members/V1/balance")
         text = client.get("/metrics").text
-        dropped = text.partition("hourledger_looks_dropped ")[2]
+        dropped = text.partition("\nhourledger_looks_dropped ")[2]
         assert float(dropped.partition("\n")[0]) >= 5
 
 

@@ -1,0 +1,8 @@
+"""`python -m benchmarks [RUNS]`: every timing there is, a line of JSON each."""
+
+import sys
+
+from benchmarks import bulk_load
+
+if __name__ == "__main__":
+    bulk_load.main(*map(int, sys.argv[1:]))
