@@ -4,7 +4,7 @@ An unknown parameter, or one given twice, is an error: never an answer to anothe
 """
 
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 from fastapi import Request
@@ -39,27 +39,26 @@ Q = TypeVar("Q", bound=Query)
 @cache
 def _lists(kind: type[Query]) -> frozenset[str]:
     """Parameters that may be given several times."""
-    return frozenset(f.name for f in fields(kind) if get_origin(f.type) is tuple or f.type is tuple)
+    return frozenset(f.name for f in fields(kind) if _plain(f.type) is tuple)
+
+
+def _plain(type_: Any) -> Any:
+    """What a type is without its bounds and its items."""
+    origin = get_origin(type_)
+    return _plain(get_args(type_)[0]) if origin is Annotated else origin
 
 
 def read_query(request: Request, kind: type[Q]) -> Q:
     """What was asked. Raises InvalidCommand at the parameter that is wrong."""
-    told: dict[str, Any] = dict(request.path_params) if request.path_params else {}
+    # Ids in the path of a command belong to its body.
+    known = kind.__struct_fields__
+    told: dict[str, Any] = {n: v for n, v in request.path_params.items() if n in known}
     if request.scope["query_string"]:
         _add(request, told, _lists(kind))
-    known = kind.__struct_fields__
-    told = {
-        name: value for name, value in told.items() if name in known or _is_asked(request, name)
-    }
     try:
         return msgspec.convert(told, kind, strict=False)
     except (ValueError, RecursionError) as error:
         raise refusal(error) from None
-
-
-def _is_asked(request: Request, name: str) -> bool:
-    """Whether a name is a parameter; ids in the path of a command belong to its body."""
-    return name not in request.path_params
 
 
 def _add(request: Request, told: dict[str, Any], lists: frozenset[str]) -> None:

@@ -1,10 +1,10 @@
 """How often a key may ask: a fixed window for each, told in the standard headers."""
 
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.storage import MemoryStorage
+from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from api.bounds import Bounds
@@ -12,13 +12,80 @@ from api.call import Call
 from api.errors import RateLimited
 
 NAME: Final = "default"
+#: Windows that are remembered at most; the strangers' addresses are not ours to bound.
+WINDOWS_MAX: Final = 100_000
+
+
+class Window(NamedTuple):
+    """What was counted in a window, and when it ends."""
+
+    count: int
+    until: float
+
+
+class Windows(Storage):
+    """Counts in memory, for one event loop: no locks, no threads that wake up to tidy."""
+
+    def __init__(self) -> None:
+        self._windows: dict[str, Window] = {}
+        super().__init__()
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """What may be raised for want of a better storage: nothing."""
+        return ValueError
+
+    def _find(self, key: str) -> Window | None:
+        window = self._windows.get(key)
+        return window if window is not None and time.time() < window.until else None
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count, in a window that ends `expiry` seconds after its first; the count."""
+        window = self._find(key)
+        if window is None:
+            if len(self._windows) >= WINDOWS_MAX:
+                self._tidy()
+            window = Window(0, time.time() + expiry)
+        self._windows[key] = Window(window.count + amount, window.until)
+        return window.count + amount
+
+    def _tidy(self) -> None:
+        """Drop the windows that have ended, and if that is not enough, all."""
+        now = time.time()
+        self._windows = {key: w for key, w in self._windows.items() if now < w.until}
+        if len(self._windows) >= WINDOWS_MAX:
+            self._windows.clear()
+
+    def get(self, key: str) -> int:
+        """The count of a window."""
+        window = self._find(key)
+        return window.count if window else 0
+
+    def get_expiry(self, key: str) -> float:
+        """When a window ends."""
+        window = self._find(key)
+        return window.until if window else time.time()
+
+    def check(self) -> bool:
+        """Whether it can count."""
+        return True
+
+    def reset(self) -> int:
+        """Forget all windows; how many there were."""
+        count = len(self._windows)
+        self._windows.clear()
+        return count
+
+    def clear(self, key: str) -> None:
+        """Forget a window."""
+        self._windows.pop(key, None)
 
 
 class Rates:
     """Counts the requests of one process."""
 
     def __init__(self, bounds: Bounds) -> None:
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._limiter = FixedWindowRateLimiter(Windows())
         window = bounds.rate_window_s
         self._keys = _item(bounds.rate_max, window)
         self._strangers = _item(bounds.stranger_rate_max, window)

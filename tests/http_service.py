@@ -87,6 +87,11 @@ def post(
     return client.post(path, json=body, headers=headers, **more)
 
 
+def raw(headers: Key) -> list[tuple[bytes, bytes]]:
+    """Headers with whatever bytes there are."""
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
 def done(answer: httpx.Response) -> dict[str, Any]:
     """The answer to a command that was carried out."""
     assert answer.status_code in (200, 201), answer.text

@@ -147,6 +147,9 @@ class Recount(Exported):
         elif topic in {"MemberJoined", "MemberLeft"}:
             belonging = f"{owner} in {event['organisation']} as {event['residency']}"
             self._add("HED", "belongs", belonging, 1 if topic == "MemberJoined" else -1, day, event)
+            once = sum(self._held["HED", "belongs", f"{owner} in {event['organisation']} as {how}"]
+                       for how in ("newcomer", "native"))  # fmt: skip
+            self._must(be=once <= 1, what=f"{belonging} twice")
         else:
             return False
         return True

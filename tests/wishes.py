@@ -76,7 +76,7 @@ LOTS: Final = [
 def pools(day: date) -> dict[str, Choices]:
     """What may stand in a field, by its name; what stands there often is there more than once."""
     near = [day - timedelta(days=days) for days in range(6)]
-    wide = near * 5 + [day - timedelta(days=days) for days in (-2, 31, 89, 91, 120)]
+    wide = near * 2 + [day - timedelta(days=days) for days in (-2, 31, 89, 91)]
     threshold = [v.Threshold(minutes=m, months=n) for m in (0, 0, 60, 500) for n in (1, 12)]
     return PEOPLE | HOURS_AND_RULES | INCENTIVES_AND_MONEY | {
         "effective_on": wide, "service_on": wide, "held_on": near, "opens_on": wide,
@@ -120,8 +120,8 @@ HOURS_AND_RULES: Final[Pool] = {
     "start": _CLOCK, "end": _CLOCK, "source": ["sys"],
     "source_ref": list("123456789"), "replaces": derived(MEMBERS, "", 4),
     "entry": derived(MEMBERS, "", 6), "deficit": [True, False],
-    "responsible": ["zhou"], "registered": list(range(31)),
-    "attended": list(range(31)), "served": list(range(31)),
+    "responsible": ["zhou"], "registered": [0, 1, 5, 30],
+    "attended": [0, 1, 5, 30], "served": [0, 1, 5, 30],
 }  # fmt: skip
 INCENTIVES_AND_MONEY: Final[Pool] = {
     "policy": often("Y1", "Y2", rare=["Y3", "Y9"]),
@@ -158,7 +158,7 @@ def choices_of(kind: type[c.Command], day: date) -> dict[str, Choices]:
         may_lack = field.default is not NODEFAULT or field.default_factory is not NODEFAULT
         if may_lack and field.name not in {"entry", "reason_code"}:
             seldom = field.name in SELDOM and kind is not c.AcceptTransfer
-            values = values + [field.default] * len(values) * (5 if seldom else 1)
+            values = values + [field.default] * len(values) * (3 if seldom else 1)
         found[field.name] = values
     return found
 
@@ -254,7 +254,7 @@ ENDS: Final[Weights] = {
 @cache
 def _wishes(kinds: tuple[type[c.Command], ...], day: date) -> st.SearchStrategy[Any]:
     made = {kind: commands_of(kind, day) for kind in kinds}
-    return st.sampled_from(kinds).flatmap(made.__getitem__)
+    return st.sampled_from(kinds).flatmap(lambda kind: made[kind])
 
 
 def wishes(day: date, *weights: Weights) -> st.SearchStrategy[Any]:

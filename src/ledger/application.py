@@ -32,7 +32,7 @@ from ledger.settings import Settings
 from ledger.states import States
 from ledger.store.log import KeySecret, LogStore
 from ledger.store.open import factory_for
-from ledger.store.requests import Answered, OnError, Request, Result
+from ledger.store.requests import Answered, OnError, Request, Result, new_seed
 from ledger.store.writer import Writer
 
 
@@ -136,7 +136,7 @@ class Ledger(Application[str]):
                 command_id=command_id or uuid_utils.uuid7().hex,
                 on_error=on_error,
                 dry_run=dry_run,
-                seed=seed or os.urandom(16),
+                seed=seed or new_seed(),
             )
         )
 

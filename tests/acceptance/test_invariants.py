@@ -37,7 +37,7 @@ def test_on_sqlite(tmp_path: Path) -> None:
     def new_settings() -> Settings:
         return Settings(database_url=f"sqlite:///{tmp_path}/{next(numbers)}.db")
 
-    run_machine(new_settings, examples=25, steps=60)
+    run_machine(new_settings, examples=20, steps=50)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_on_postgres(postgres_server: PostgresServer, schemas: list[str]) -> Non
         schemas.append(f"m_{uuid.uuid4().hex[:12]}")
         return Settings(database_url=f"{postgres_server.url}&schema={schemas[-1]}")
 
-    run_machine(new_settings, examples=12, steps=60)
+    run_machine(new_settings, examples=8, steps=50)
 
 
 def indebted_unasked(command: c.Command, events: list[Event]) -> bool:

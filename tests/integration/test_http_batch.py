@@ -1,4 +1,4 @@
-"""Batches: a result line for each line, three ways to fail, nothing lost when a client goes away."""
+"""Batches: a result line for each line, three ways to fail, nothing lost when a client leaves."""
 
 import http.client
 import json

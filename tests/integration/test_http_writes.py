@@ -73,7 +73,9 @@ def test_an_answer_says_what_was_done_and_where(client: httpx.Client, key: Key) 
     answer = post(client, "/v1/hours", HOURS, key, "k1")
     body = answer.json()
     assert answer.status_code == 201
-    assert (body["entry"], body["count"], body["replayed"], body["dry_run"]) == ("V1-1", 1, False, False)  # fmt: skip
+    assert (body["entry"], body["count"]) == ("V1-1", 1)
+    assert not body["replayed"]
+    assert not body["dry_run"]
     assert body["first_position"] == body["position"] == 8
     assert body["command_id"] == "clerk/k1"
     assert "idempotency-replayed" not in answer.headers
@@ -153,7 +155,8 @@ def test_an_answer_survives_the_service(county: Settings, key: Key) -> None:
     with started(county) as client:
         answer = post(client, "/v1/hours", HOURS, key, "k1")
         assert answer.json() == first | {"replayed": True}
-        refused(post(client, "/v1/hours", HOURS | {"minutes": 1}, key, "k1"), 422, "idempotency_mismatch")  # fmt: skip
+        answer = post(client, "/v1/hours", HOURS | {"minutes": 1}, key, "k1")
+        refused(answer, 422, "idempotency_mismatch")
 
 
 def test_fifty_racers_on_one_key_have_one_effect(county: Settings, key: Key) -> None:

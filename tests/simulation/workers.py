@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger.application import Ledger
+from ledger.application import Answer, Ledger
 from ledger.domain import commands as c
 from ledger.domain.errors import LedgerError, Refusal, Unavailable
 from ledger.settings import Settings
@@ -29,6 +29,8 @@ from tests.wishes import today
 
 #: Threads of one program that send commands at once.
 THREADS = 4
+#: How often a command is asked again when the database is too busy.
+TRIES_MAX = 20
 #: Members whose hours are logged, so many that no day becomes overfull.
 LOADED_MEMBERS = 30
 #: Commands that cost what there is not enough of, by their name in command ids.
@@ -108,6 +110,16 @@ def load(ledger: Ledger, notes: Notebook, name: str, count: str) -> None:
     at_once([lambda thread=f"{name}{n}": run(thread) for n in range(THREADS)])
 
 
+def insist(ledger: Ledger, command: c.Command, command_id: str) -> Answer:
+    """Ask again under the same id while the database is too busy, as the error says to."""
+    for _ in range(TRIES_MAX):
+        try:
+            return ledger.execute(command, STANDING["admin"], command_id=command_id)
+        except Unavailable:
+            continue
+    raise Unavailable
+
+
 def spend(ledger: Ledger, notes: Notebook, name: str) -> None:
     """Grant and spend until each is refused three times running."""
     tired = dict.fromkeys(COSTLY, 0)
@@ -116,9 +128,7 @@ def spend(ledger: Ledger, notes: Notebook, name: str) -> None:
             if tired[kind] >= 3:
                 continue
             try:
-                answer = ledger.execute(
-                    command, STANDING["admin"], command_id=f"{kind}-{name}-{number}"
-                )
+                answer = insist(ledger, command, f"{kind}-{name}-{number}")
             except Refusal as refusal:
                 tired[kind] += 1
                 notes.write(refused=refusal.code, kind=kind, position=ledger.store.head().position)

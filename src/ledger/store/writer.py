@@ -28,7 +28,7 @@ GROUP_MAX: Final = 2048
 #: How often a group is decided anew when other processes keep writing first.
 ROUNDS_MAX: Final = 20
 #: Seconds an outage may last before callers are told.
-PATIENCE_S: Final = 3.0
+PATIENCE_S: Final = 6.0
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
