@@ -15,7 +15,7 @@ from typing import Final
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from api.call import call_of, header
+from api.call import call_of
 from ledger.domain.access import Caller
 from ledger.domain.errors import Unauthenticated
 
@@ -63,7 +63,7 @@ class Keys:
 
 def secret_of(request: Request) -> str:
     """The bearer key of a request. Raises Unauthenticated when there is none of that form."""
-    kind, _, secret = header(request.scope, b"authorization").partition(" ")
+    kind, _, secret = call_of(request).header(b"authorization").partition(" ")
     if kind.lower() != "bearer" or not SECRET.fullmatch(secret):
         raise Unauthenticated
     return secret

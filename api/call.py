@@ -31,10 +31,12 @@ access_log = logging.getLogger("hourledger.access")
 class Call:
     """A request under way."""
 
-    __slots__ = ("code", "headers", "holder", "key", "replayed", "request_id", "started")
+    __slots__ = ("_sent", "code", "headers", "holder", "key", "request_id", "started")
 
-    def __init__(self, request_id: str) -> None:
-        self.request_id = request_id
+    def __init__(self, scope: Scope) -> None:
+        self._sent: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.header(b"x-request-id")
+        self.request_id = given if REQUEST_ID.fullmatch(given) else uuid_utils.uuid7().hex
         self.started = time.perf_counter()
         #: Who calls and with which key, once that is known.
         self.holder = ""
@@ -42,7 +44,11 @@ class Call:
         #: The code it was refused with, empty when it was not.
         self.code = ""
         #: Headers of the answer, whatever it will be.
-        self.headers: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
+        self.headers: list[tuple[bytes, bytes]] = [(b"x-request-id", self.request_id.encode())]
+
+    def header(self, name: bytes) -> str:
+        """A header of the request, empty when it is not there."""
+        return self._sent.get(name, b"").decode("latin-1")
 
     def add(self, name: str, value: str) -> None:
         """Put a header on the answer."""
@@ -53,11 +59,6 @@ def call_of(request: Request) -> Call:
     """The call of a request."""
     call: Call = request.scope["call"]
     return call
-
-
-def header(scope: Scope, name: bytes) -> str:
-    """A header of a request, empty when it is not there."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 def template_of(scope: Scope) -> str:
@@ -77,15 +78,13 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = header(scope, b"x-request-id")
-        call = Call(given if REQUEST_ID.fullmatch(given) else uuid_utils.uuid7().hex)
-        scope["call"] = call
+        call = scope["call"] = Call(scope)
         answer = Answering(scope, call, send)
-        self._metrics.under_way.inc()
+        self._metrics.under_way += 1
         try:
             await self._app(scope, receive, answer.send)
         finally:
-            self._metrics.under_way.dec()
+            self._metrics.under_way -= 1
             seconds = time.perf_counter() - call.started
             template = template_of(scope)
             self._metrics.saw(scope["method"], template, answer.status, seconds)

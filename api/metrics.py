@@ -32,7 +32,10 @@ class Metrics:
             ("op", "outcome"),
             registry=self._registry,
         )
-        self.under_way = self._gauge("requests_under_way", "Requests being answered.")
+        #: Requests being answered.
+        self.under_way = 0
+        under_way = self._gauge("requests_under_way", "Requests being answered.")
+        under_way.set_function(lambda: self.under_way)
         self.streams = self._gauge("streams", "Streams of server-sent events.")
         self.head = self._gauge("log_position", "Last position of the log.")
         self.position = self._gauge("figures_position", "Position the figures are true at.")

@@ -48,8 +48,20 @@ def _plain(type_: Any) -> Any:
     return _plain(get_args(type_)[0]) if origin is Annotated else origin
 
 
+@cache
+def _unasked(kind: type[Q]) -> Q:
+    """What it is when nothing is asked."""
+    try:
+        return msgspec.convert({}, kind)
+    except msgspec.ValidationError as error:
+        raise refusal(error) from None
+
+
 def read_query(request: Request, kind: type[Q]) -> Q:
     """What was asked. Raises InvalidCommand at the parameter that is wrong."""
+    if not request.scope["query_string"] and not request.path_params:
+        unasked: Q = _unasked(kind)
+        return unasked
     # Ids in the path of a command belong to its body.
     known = kind.__struct_fields__
     told: dict[str, Any] = {n: v for n, v in request.path_params.items() if n in known}

@@ -19,7 +19,7 @@ WINDOWS_MAX: Final = 100_000
 class Window(NamedTuple):
     """What was counted in a window, and when it ends."""
 
-    count: int
+    hits: int
     until: float
 
 
@@ -35,19 +35,20 @@ class Windows(Storage):
         """What may be raised for want of a better storage: nothing."""
         return ValueError
 
-    def _find(self, key: str) -> Window | None:
-        window = self._windows.get(key)
-        return window if window is not None and time.time() < window.until else None
+    def find(self, key: str) -> Window:
+        """The window of a key; an empty one that is over when there is none."""
+        window, now = self._windows.get(key), time.time()
+        return window if window is not None and now < window.until else Window(0, now)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count, in a window that ends `expiry` seconds after its first; the count."""
-        window = self._find(key)
-        if window is None:
+        window = self.find(key)
+        if not window.hits:
             if len(self._windows) >= WINDOWS_MAX:
                 self._tidy()
             window = Window(0, time.time() + expiry)
-        self._windows[key] = Window(window.count + amount, window.until)
-        return window.count + amount
+        self._windows[key] = Window(window.hits + amount, window.until)
+        return window.hits + amount
 
     def _tidy(self) -> None:
         """Drop the windows that have ended, and if that is not enough, all."""
@@ -58,13 +59,11 @@ class Windows(Storage):
 
     def get(self, key: str) -> int:
         """The count of a window."""
-        window = self._find(key)
-        return window.count if window else 0
+        return self.find(key).hits
 
     def get_expiry(self, key: str) -> float:
         """When a window ends."""
-        window = self._find(key)
-        return window.until if window else time.time()
+        return self.find(key).until
 
     def check(self) -> bool:
         """Whether it can count."""
@@ -85,7 +84,8 @@ class Rates:
     """Counts the requests of one process."""
 
     def __init__(self, bounds: Bounds) -> None:
-        self._limiter = FixedWindowRateLimiter(Windows())
+        self._windows = Windows()
+        self._limiter = FixedWindowRateLimiter(self._windows)
         window = bounds.rate_window_s
         self._keys = _item(bounds.rate_max, window)
         self._strangers = _item(bounds.stranger_rate_max, window)
@@ -96,8 +96,8 @@ class Rates:
         if self._keys is None:
             return
         is_within = self._limiter.hit(self._keys, key)
-        reset, left = self._limiter.get_window_stats(self._keys, key)
-        seconds = max(1, round(reset - time.time()))
+        count, until = self._windows.find(self._keys.key_for(key))
+        left, seconds = max(0, self._keys.amount - count), max(1, round(until - time.time()))
         call.add("ratelimit-policy", self._policy)
         call.add("ratelimit", f'"{NAME}";r={left};t={seconds}')
         if not is_within:

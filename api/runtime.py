@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 from fastapi import FastAPI, Request
 
 from api import auth
+from api.arrivals import Arrivals
 from api.auth import Keys
 from api.bounds import Bounds
 from api.call import call_of
@@ -18,7 +18,7 @@ from api.rates import Rates
 from ledger.application import Ledger
 from ledger.domain.access import Caller
 from ledger.domain.commands import Command, IssueKey, RevokeKey
-from ledger.domain.errors import CommandInFlight, LedgerError, Unauthenticated
+from ledger.domain.errors import LedgerError, Unauthenticated
 from ledger.settings import Settings
 from ledger.store.requests import Answered, OnError, Refused
 from projections.database import open_engine, open_reads
@@ -51,6 +51,7 @@ class Runtime:
         self.health = Health(self.ledger.store, self.reads, self.tailer, bounds.lag_s_max)
         # These belong to the event loop that answers.
         self.keys = Keys(self.ledger.caller_for, bounds.key_kept_s)
+        self._arrivals = Arrivals(bounds.write_wait_s)
         self.freshness = Freshness(lambda: self.reads.position)
         #: Set when the service is about to stop, so that endless answers end.
         self.stopping = asyncio.Event()
@@ -86,7 +87,7 @@ class Runtime:
         Raises the Refusal of an atomic request, CommandInFlight, Unavailable.
         """
         try:
-            answered = await self.wait(
+            answered = await self._arrivals.wait(
                 self.ledger.submit(
                     commands, caller, command_id=command_id, on_error=on_error, dry_run=dry_run
                 )
@@ -97,13 +98,6 @@ class Runtime:
         if not dry_run:
             self._count(commands, answered)
         return answered
-
-    async def wait(self, future: "Future[Answered]") -> Answered:
-        """The answer of the writer. Raises CommandInFlight when it takes too long."""
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), self.bounds.write_wait_s)
-        except TimeoutError:
-            raise CommandInFlight("idempotency-key") from None
 
     def _count(self, commands: Sequence[Command], answered: Answered) -> None:
         for command, outcome in zip(commands, answered.outcomes, strict=False):

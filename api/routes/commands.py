@@ -12,7 +12,7 @@ import msgspec
 from fastapi import Request, Response
 
 from api import bodies
-from api.call import call_of, header
+from api.call import call_of
 from api.errors import IdempotencyKeyRequired, UnsupportedMediaType
 from api.queries import Query, read_query
 from api.runtime import Runtime, runtime_of
@@ -138,7 +138,7 @@ def name_command(request: Request, caller: Caller, *, needed: bool = True) -> st
 
     Raises IdempotencyKeyRequired, InvalidCommand.
     """
-    sent = header(request.scope, b"idempotency-key")
+    sent = call_of(request).header(b"idempotency-key")
     if not sent:
         if needed:
             raise IdempotencyKeyRequired("idempotency-key")
@@ -159,7 +159,7 @@ async def read_body(request: Request, kind: type[bodies.T], ids: Mapping[str, st
 
 def check_type(request: Request, *allowed: str) -> None:
     """Refuse another content type, or another charset. Raises UnsupportedMediaType."""
-    sent = header(request.scope, b"content-type").lower()
+    sent = call_of(request).header(b"content-type").lower()
     media, _, parameters = sent.partition(";")
     if media.strip() not in allowed or parameters.strip() not in ("", "charset=utf-8"):
         raise UnsupportedMediaType("content-type", allowed=", ".join(allowed))

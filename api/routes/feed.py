@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from api import auth
-from api.call import header
+from api.call import call_of
 from api.cursors import next_link
 from api.errors import NotAcceptable, RateLimited
 from api.queries import Limit, Query, read_query
@@ -89,7 +89,7 @@ async def feed(request: Request) -> Response:
     query = read_query(request, FeedQuery)
     if not TOPICS.keys() >= set(query.topic):
         raise InvalidCommand("topic", reason="no such topic")
-    form = _form_of(header(request.scope, b"accept"))
+    form = _form_of(call_of(request).header(b"accept"))
     if form == STREAM:
         return _stream(request, runtime, query)
     return await run_in_threadpool(_page, request, runtime, query, form)
@@ -163,7 +163,7 @@ def _stream(request: Request, runtime: Runtime, query: FeedQuery) -> Response:
     gauge = runtime.metrics.streams
     if runtime.streams >= runtime.bounds.streams_max:
         raise RateLimited("accept", retry_after=5)
-    resumed = header(request.scope, b"last-event-id")
+    resumed = call_of(request).header(b"last-event-id")
     if resumed:
         if not resumed.isdecimal() or len(resumed) > DIGITS:
             raise InvalidCommand("last-event-id", reason="not a position")

@@ -15,7 +15,12 @@ from ledger.domain.commands import (
     RegisterMember,
     RegisterOrganisation,
 )
-from ledger.domain.errors import AlreadyExists, IdempotencyMismatch, Unavailable
+from ledger.domain.errors import (
+    AlreadyExists,
+    IdempotencyMismatch,
+    InvalidCommand,
+    Unavailable,
+)
 from ledger.log import merkle
 from ledger.store import writer as writing
 from ledger.store.log import Batch, HeadMoved
@@ -342,3 +347,20 @@ def test_a_closed_writer_finishes_what_was_submitted_and_takes_no_more() -> None
     assert {future.result(timeout=0).count for future in futures} == {1}
     with pytest.raises(Unavailable):
         desk.writer.submit(ask("late", register("V200")))
+
+
+@pytest.mark.parametrize(
+    ("command", "at"),
+    [
+        (RegisterMember(member='A","position":7,"x":"', region="33"), "member"),
+        (RegisterMember(member="V1", region=33), "region"),  # type: ignore[arg-type]
+        (RegisterMember(member="V1\n", region="33"), "member"),
+    ],
+)
+def test_a_command_made_in_python_is_checked_like_any_other(
+    desk: Desk, command: Command, at: str
+) -> None:
+    with pytest.raises(InvalidCommand) as refused:
+        desk.do("c1", command)
+    assert refused.value.at == at
+    assert desk.streams() == ["ledger/t.example"]

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct, field
 
 from ledger.domain.access import Caller
-from ledger.domain.commands import Command
+from ledger.domain.commands import COMMANDS, Command
 from ledger.domain.decision import Note
-from ledger.domain.errors import Fact, IdempotencyMismatch, Refusal
+from ledger.domain.errors import Fact, IdempotencyMismatch, InvalidCommand, Refusal
 from ledger.log.codec import Sealed
 from ledger.store.log import CommandRow
 
@@ -23,6 +23,7 @@ OnError = Literal["atomic", "stop", "continue"]
 Result = dict[str, str | int | bool]
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in COMMANDS.values()}
 
 
 #: Random bytes fetched beforehand. A system call may give another thread a turn of milliseconds.
@@ -156,10 +157,22 @@ class Request(Struct, kw_only=True, eq=False):
 
 
 def body_hash(commands: Sequence[Command], holder: str, on_error: OnError) -> bytes:
-    """SHA-256 of who asks for what, to tell a repeated command from another one."""
+    """SHA-256 of who asks for what, to tell a repeated command from another one.
+
+    Raises InvalidCommand for a command that its own type would not decode: constructors of structs
+    check nothing, and callers in Python have come by no other check.
+    """
     digest = hashlib.sha256(f"{holder}\n{on_error}\n".encode())
-    for command in commands:
-        digest.update(_ENCODER.encode(command) + b"\n")
+    for index, command in enumerate(commands):
+        try:
+            body = _ENCODER.encode(command)
+            _DECODERS[type(command)].decode(body)
+        except (msgspec.MsgspecError, UnicodeError, TypeError, KeyError) as error:
+            place = str(error).partition("`$.")[2].rstrip("`")
+            refusal = InvalidCommand(place, reason=str(error))
+            refusal.index = index
+            raise refusal from error
+        digest.update(body + b"\n")
     return digest.digest()
 
 

@@ -1,0 +1,62 @@
+"""Answers of the writer's thread, brought to the event loop a group at a time.
+
+To wake the loop costs a system call, and the writer answers whole groups at once: one
+call is enough for all of them. Nobody waits for ever: each who waits has a bound.
+"""
+
+import asyncio
+from collections import deque
+from concurrent.futures import Future
+
+from ledger.domain.errors import CommandInFlight
+from ledger.store.requests import Answered
+
+Waiter = asyncio.Future[Answered]
+
+
+class Arrivals:
+    """What has been answered and not been told yet. For one event loop."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._arrived: deque[tuple[Waiter, Future[Answered]]] = deque()
+        self._is_woken = False
+
+    async def wait(self, future: "Future[Answered]") -> Answered:
+        """The answer. Raises what the writer refused it with, CommandInFlight after the bound."""
+        if future.done():
+            return future.result()
+        loop = self._loop = asyncio.get_running_loop()
+        waiter: Waiter = loop.create_future()
+        future.add_done_callback(lambda done: self._arrive(waiter, done))
+        timer = loop.call_later(self._timeout_s, _give_up, waiter)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
+
+    def _arrive(self, waiter: Waiter, future: "Future[Answered]") -> None:
+        """In the writer's thread: wake the loop, unless it is woken already."""
+        self._arrived.append((waiter, future))
+        if not self._is_woken and self._loop is not None and not self._loop.is_closed():
+            self._is_woken = True
+            self._loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        # First, so that whoever arrives while this runs wakes the loop again.
+        self._is_woken = False
+        while self._arrived:
+            waiter, future = self._arrived.popleft()
+            if waiter.done():
+                continue
+            error = future.exception()
+            if error is None:
+                waiter.set_result(future.result())
+            else:
+                waiter.set_exception(error)
+
+
+def _give_up(waiter: Waiter) -> None:
+    if not waiter.done():
+        waiter.set_exception(CommandInFlight("idempotency-key"))
