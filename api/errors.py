@@ -45,12 +45,12 @@ STATUS: Final[Mapping[str, int]] = {code: status for status, codes in {
     406: "not_acceptable",
     409: "command_in_flight already_exists nothing_changes ledger_not_opened project_closed"
          " overlapping_service day_overfull row_conflict entry_not_pending entry_not_verified"
-         " credit_spent policy_closed insufficient_credit quota_exhausted grant_revoked"
+         " credit_spent policy_closed not_eligible insufficient_credit quota_exhausted grant_revoked"
          " insufficient_funds fund_closed source_mismatch transfer_not_in_transit",
     413: "body_too_large batch_too_large",
     415: "unsupported_media_type",
     422: "invalid_command idempotency_mismatch reason_required minutes_out_of_range date_in_future"
-         " date_too_old category_not_offered evidence_fixed not_eligible purpose_violation",
+         " date_too_old category_not_offered evidence_fixed purpose_violation",
     429: "rate_limited",
     500: "internal not_durable invalid_settings corrupt_log",
     503: "unavailable behind stopping not_ready position_moved head_moved",

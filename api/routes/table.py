@@ -85,13 +85,17 @@ def _written(kind: type[Command], *extra: str) -> dict[str, Any]:
     return {"200": {**done, "description": "Nothing had to be written, or a dry run"}, "201": done}
 
 
+#: What names an entry in a line of a batch.
+ALSO_NAMING: Final = ("member", "source", "source_ref")
+
+
 def _write(way: Way, endpoint: Endpoint, *extra: str) -> Route:
     ids = openapi.path_parameters(way.kind, way.ids)
     shown = example(way.kind, way.ids)
-    body = {
-        "required": bool(schema_of(way.kind, without=way.ids)["required"]),
-        "content": content(schema_of(way.kind, without=way.ids), shown),
-    }
+    # An entry is named in the path, so not by its reference as well.
+    without = (*way.ids, *(ALSO_NAMING if "entry" in way.ids else ()))
+    schema = schema_of(way.kind, without=without)
+    body = {"required": bool(schema["required"]), "content": content(schema, shown)}
     described = {
         "parameters": [*ids, IDEMPOTENCY, *parameters(Dry, way.path)],
         "requestBody": body,

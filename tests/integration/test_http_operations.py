@@ -201,12 +201,19 @@ class Tracer(trace.Tracer):
         return trace.use_span(self.start_span(name))
 
 
-def test_requests_are_traced_through_fastapi_itself(county: Settings, key: Key) -> None:
+def test_requests_are_traced_through_fastapi_itself(
+    county: Settings, key: Key, caplog: pytest.LogCaptureFixture
+) -> None:
     spans = Spans()
-    with started(county, telemetry={"tracer_provider": spans}) as client:
+    with (
+        started(county, telemetry={"tracer_provider": spans}) as client,
+        caplog.at_level(logging.INFO, "hourledger.access"),
+    ):
         client.get("/livez")
         assert spans.names == []
         client.get("/v1/members/V0001/balance", headers=key)
+        # A request is logged after it was answered.
+        eventually(lambda: f"{7:032x}" in "".join(map(JsonLines().format, caplog.records)))
     assert "GET /v1/members/{member}/balance" in spans.names
     assert spans.attributes["http.route"] == "/v1/members/{member}/balance"
 
