@@ -8,6 +8,7 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import Behind
+from ledger.domain.errors import InvalidCommand
 
 #: Seconds between two looks while someone waits.
 PAUSE_MIN_S: Final = 0.005
@@ -17,13 +18,22 @@ PAUSE_MAX_S: Final = 0.05
 class Freshness:
     """The position of the figures, looked at by one task for all who wait. For one event loop."""
 
-    def __init__(self, position: Callable[[], int]) -> None:
-        self._position = position
+    def __init__(self, position: Callable[[], int], head: Callable[[], int]) -> None:
+        self._position, self._head = position, head
         self._seen = 0
         self._moved: asyncio.Task[None] | None = None
 
     async def reach(self, position: int, timeout_s: float) -> None:
-        """Wait until the figures stand at a position. Raises Behind, Unavailable."""
+        """Wait until the figures stand at a position.
+
+        Raises Behind, Unavailable, and InvalidCommand for a position the log does not have yet:
+        no write was ever answered with it.
+        """
+        if position <= self._seen:
+            return
+        head = await run_in_threadpool(self._head)
+        if position > head:
+            raise InvalidCommand("min_position", reason="the log is not that long", head=head)
         deadline = time.monotonic() + timeout_s
         while self._seen < position:
             left = deadline - time.monotonic()

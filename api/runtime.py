@@ -52,7 +52,9 @@ class Runtime:
         # These belong to the event loop that answers.
         self.keys = Keys(self.ledger.caller_for, bounds.key_kept_s)
         self._arrivals = Arrivals(bounds.write_wait_s)
-        self.freshness = Freshness(lambda: self.reads.position)
+        self.freshness = Freshness(
+            lambda: self.reads.position, lambda: self.ledger.store.head().position
+        )
         #: Set when the service is about to stop, so that endless answers end.
         self.stopping = asyncio.Event()
         #: Streams of server-sent events under way.

@@ -239,14 +239,16 @@ def test_who_waits_is_told_when_it_is_time() -> None:
         return position
 
     async def ask() -> None:
-        fresh = Freshness(look)
+        fresh = Freshness(look, lambda: 9)
         await asyncio.gather(*(fresh.reach(n, 5) for n in range(4)))
         assert position == 3
         counted = looks
         await fresh.reach(2, 0)
         assert looks == counted
         with pytest.raises(Behind):
-            await fresh.reach(10**9, 0.05)
+            await Freshness(lambda: 1, lambda: 9).reach(9, 0.05)
+        with pytest.raises(InvalidCommand):
+            await fresh.reach(10, 5)
 
     asyncio.run(ask())
 
@@ -257,7 +259,7 @@ def test_who_waits_is_told_of_an_outage() -> None:
 
     async def ask() -> None:
         with pytest.raises(Unavailable):
-            await Freshness(look).reach(1, 5)
+            await Freshness(look, lambda: 9).reach(1, 5)
 
     asyncio.run(ask())
 
