@@ -32,7 +32,9 @@ def test_every_error_has_one_status_and_every_code_is_an_errors() -> None:
     ours = {
         e.code
         for e in all_errors()
+        # Proofs and checkpoints have no route yet, so their errors have no status.
         if e.__module__.split(".")[0] in ("ledger", "api", "projections")
+        and not e.__module__.startswith("ledger.log.")
     }
     assert set(STATUS) == ours - abstract
     assert set(RETRY_AFTER_S) == {c for c, s in STATUS.items() if s == 503} | {"command_in_flight"}
