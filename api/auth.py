@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import anyio
+from anyio.to_thread import run_sync
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 
 from api.call import call_of
 from ledger.domain.access import Caller
@@ -23,6 +24,8 @@ from ledger.domain.errors import Unauthenticated
 SECRET: Final = re.compile(r"hl_[0-9a-f]{16}_[A-Za-z0-9_-]{20,64}", re.ASCII)
 #: Callers that are remembered at most.
 KEPT_MAX: Final = 10_000
+#: Look-ups at once. They have threads of their own: slow reads must not hold up every caller.
+THREADS: Final = 8
 
 
 class Keys:
@@ -33,6 +36,7 @@ class Keys:
         self._kept_s = kept_s
         self._kept: dict[bytes, tuple[Caller, float]] = {}
         self._under_way: dict[bytes, asyncio.Task[Caller]] = {}
+        self._threads = anyio.CapacityLimiter(THREADS)
 
     async def caller(self, secret: str) -> Caller:
         """Who holds this secret. Raises Unauthenticated, Unavailable."""
@@ -50,7 +54,7 @@ class Keys:
 
     async def _look_up(self, secret: str, digest: bytes) -> Caller:
         until = time.monotonic() + self._kept_s
-        caller = await run_in_threadpool(self._caller_for, secret)
+        caller = await run_sync(self._caller_for, secret, limiter=self._threads)
         if len(self._kept) >= KEPT_MAX:
             self._kept.clear()
         self._kept[digest] = (caller, until)

@@ -17,6 +17,8 @@ class Bounds(Struct, frozen=True, kw_only=True):
     atomic_lines_max: int = 20_000
     #: Result lines that are kept in memory for a slow reader; more of them wait in a file.
     spool_bytes_max: int = 1 << 20
+    #: How long the body of a single command may take to come.
+    body_wait_s: float = 30.0
     #: How long a write is waited for before `command_in_flight`: longer than the writer's patience.
     write_wait_s: float = 10.0
     #: How long a read waits for `min_position` before `behind`.

@@ -23,6 +23,7 @@ class BadRequest(LedgerError): """The request is not understood."""
 class RouteNotFound(LedgerError): """There is nothing at this address."""
 class MethodNotAllowed(LedgerError): """This method is not for this address."""
 class NotAcceptable(LedgerError): """There is no such form of this."""
+class RequestTimeout(LedgerError): """The body did not come in time."""
 class BodyTooLarge(LedgerError): """The body is larger than is taken at once."""
 class BatchTooLarge(LedgerError): """So many lines are not taken in one transaction."""
 class UnsupportedMediaType(LedgerError): """The body is not of the content type that is taken here."""
@@ -43,6 +44,7 @@ STATUS: Final[Mapping[str, int]] = {code: status for status, codes in {
          " key_not_found note_not_found source_not_found region_not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
+    408: "request_timeout",
     409: "command_in_flight already_exists nothing_changes ledger_not_opened project_closed"
          " overlapping_service day_overfull row_conflict entry_not_pending entry_not_verified"
          " credit_spent policy_closed not_eligible insufficient_credit quota_exhausted grant_revoked"
@@ -68,6 +70,7 @@ _BY_STATUS: Final[Mapping[int, type[LedgerError]]] = {
     404: RouteNotFound,
     405: MethodNotAllowed,
     406: NotAcceptable,
+    408: RequestTimeout,
     413: BodyTooLarge,
     415: UnsupportedMediaType,
     422: InvalidCommand,

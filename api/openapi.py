@@ -61,7 +61,7 @@ ALSO: Final[Mapping[str, Sequence[str]]] = {
     "VoidHours": ("reason_code",), "AcceptTransfer": ("fund",), "IssueKey": ("regions",),
 }  # fmt: skip
 #: Statuses a route may answer with, besides its own.
-REFUSED: Final = (400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 503)
+REFUSED: Final = (400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 500, 503)
 
 
 def example(kind: type[Struct], without: Sequence[str] = ()) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class Server(uvicorn.Server):
         if runtime is not None:
             runtime.stopping.set()
         await super().shutdown(sockets)
+        # To be told to stop is no failure; uvicorn would end the process by the same signal.
+        self._captured_signals.clear()
 
 
 def server(app: FastAPI, *, host: str, port: int, bounds: Bounds | None = None) -> Server:

@@ -4,6 +4,7 @@ A path names fields of its command in braces; they are taken from there and may 
 stand in the body. What a command may and may not do is the ledger's to say.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -13,7 +14,7 @@ from fastapi import Request, Response
 
 from api import bodies
 from api.call import call_of
-from api.errors import IdempotencyKeyRequired, UnsupportedMediaType
+from api.errors import IdempotencyKeyRequired, RequestTimeout, UnsupportedMediaType
 from api.queries import Query, read_query
 from api.runtime import Runtime, runtime_of
 from ledger.domain import commands as c
@@ -150,8 +151,12 @@ def name_command(request: Request, caller: Caller, *, needed: bool = True) -> st
 
 
 async def read_body(request: Request, kind: type[bodies.T], ids: Mapping[str, str]) -> bodies.T:
-    """The command in a request. Raises UnsupportedMediaType, InvalidCommand."""
-    body = await request.body()
+    """The command in a request. Raises UnsupportedMediaType, InvalidCommand, RequestTimeout."""
+    try:
+        async with asyncio.timeout(runtime_of(request).bounds.body_wait_s):
+            body = await request.body()
+    except TimeoutError:
+        raise RequestTimeout from None
     if body:
         check_type(request, JSON)
     return bodies.decode(kind, body, ids)
