@@ -84,14 +84,19 @@ class Runtime:
         on_error: OnError = "atomic",
         dry_run: bool = False,
     ) -> Answered:
-        """Hand commands to the ledger and wait, without a thread of our own, in bounded time.
+        """Hand decoded commands to the ledger and wait, without a thread, in bounded time.
 
         Raises the Refusal of an atomic request, CommandInFlight, Unavailable.
         """
         try:
             answered = await self._arrivals.wait(
                 self.ledger.submit(
-                    commands, caller, command_id=command_id, on_error=on_error, dry_run=dry_run
+                    commands,
+                    caller,
+                    command_id=command_id,
+                    on_error=on_error,
+                    dry_run=dry_run,
+                    is_decoded=True,
                 )
             )
         except LedgerError as error:

@@ -43,7 +43,9 @@ class MemoryStore:
     def write(self, batch: Batch) -> None:
         """What a sound append does."""
         new = {(row.originator_id, row.originator_version) for row in batch.rows}
-        if batch.rows[0].position != len(self.rows) + 1 or self._versions & new:
+        if batch.rows and batch.rows[0].position != len(self.rows) + 1:
+            raise HeadMoved
+        if self._versions & new:
             raise HeadMoved
         if any(row.command_id in self.commands for row in batch.commands):
             raise HeadMoved

@@ -45,11 +45,12 @@ def lines_of(scenario: Scenario) -> list[bytes]:
 
 def rows_of(scenario: Scenario) -> list[Row]:
     """Everything that happened, as stored rows."""
-    mapper, versions, stored = codec.EventMapper(codec.NoTranscoder()), dict[str, int](), []
+    versions, sealed = dict[str, int](), []
     for stream, event in scenario.log:
         versions[stream] = versions.get(stream, 0) + 1
-        stored.append(mapper.to_stored_event(codec.Recorded(stream, versions[stream], event)))
-    rows, frontier = number(stored, Head(0, None, ()))
+        sealed.append(codec.seal(stream, versions[stream], event))
+    codec.check_sealed(sealed)
+    rows, frontier = number(sealed, Head(0, None, ()))
     assert merkle.root(frontier)
     return rows
 

@@ -32,6 +32,7 @@ class Executes(Protocol):
         command_id: str | None = None,
         on_error: OnError = "atomic",
         dry_run: bool = False,
+        is_decoded: bool = False,
     ) -> "Future[Answered]":
         """Do commands in order, each with its own outcome; submitted in order, done in order."""
 
@@ -104,6 +105,7 @@ class Sender:
             command_id=name,
             on_error=on_error,
             dry_run=self._dry_run,
+            is_decoded=True,
         )
 
     def _told(self, answered: Answered) -> list[Told]:

@@ -20,6 +20,7 @@ from eventsourcing.persistence import InfrastructureFactory, Mapper
 from eventsourcing.utils import Environment
 from msgspec import Struct
 
+from ledger.appender import Appender
 from ledger.decider import Decider
 from ledger.domain.access import Caller
 from ledger.domain.commands import Command, IssueKey
@@ -58,7 +59,8 @@ class Ledger(Application[str]):
         self._create = create
         super().__init__()
         self.store: LogStore = self.recorder  # type: ignore[assignment]
-        self._writer = Writer(self.store, Decider(self.store))
+        self._appender = Appender(self.settings)
+        self._writer = Writer(self.store, Decider(self.store), self._appender)
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
         """The factory of the database named in the settings, never an in-memory one."""
@@ -126,9 +128,10 @@ class Ledger(Application[str]):
         command_id: str | None = None,
         on_error: OnError = "atomic",
         dry_run: bool = False,
+        is_decoded: bool = False,
         seed: bytes | None = None,
     ) -> "Future[Answered]":
-        """As `execute_many`, without waiting."""
+        """As `execute_many`, without waiting. Commands that were decoded need no second check."""
         return self._writer.submit(
             Request(
                 commands=commands,
@@ -136,6 +139,7 @@ class Ledger(Application[str]):
                 command_id=command_id or uuid_utils.uuid7().hex,
                 on_error=on_error,
                 dry_run=dry_run,
+                is_decoded=is_decoded,
                 seed=seed or new_seed(),
             )
         )
@@ -193,6 +197,7 @@ class Ledger(Application[str]):
         """Finish what was submitted and close the database."""
         if hasattr(self, "_writer"):
             self._writer.close()
+            self._appender.close()
         super().close()
 
 

@@ -9,7 +9,7 @@ from ledger.domain.decision import Act, Decision
 from ledger.domain.errors import LedgerNotOpened, NoteNotFound, Refusal, Unauthenticated
 from ledger.domain.key import Key
 from ledger.domain.rules import decide, streams_of
-from ledger.log.codec import seal
+from ledger.log.codec import check_sealed, seal
 from ledger.states import States
 from ledger.store.log import LogStore
 from ledger.store.requests import Answered, Draft, Refused, Request
@@ -36,6 +36,7 @@ class Decider:
             raise
         if request.dry_run:
             self._forget_draft(draft)
+            check_sealed(draft.events)  # as an append would
         return draft
 
     def _decide_all(self, request: Request, draft: Draft) -> None:

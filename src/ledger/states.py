@@ -26,12 +26,6 @@ class Known(Struct):
     version: int = 0
     state: object | None = None
 
-    def take(self, stream: str, event: Event) -> int:
-        """The version after one more event."""
-        self.state = evolve(self.state, stream, event)
-        self.version += 1
-        return self.version
-
 
 class States:
     """Books over one store, loaded on demand. Not for use by two threads."""
@@ -88,7 +82,9 @@ class States:
         wanted = {stream: Known() for stream in streams if stream not in self._known}
         for row in self._store.select_streams(list(wanted)) if wanted else ():
             if self._until is None or row.position <= self._until:
-                wanted[row.originator_id].take(row.originator_id, decode(row.topic, row.state))
+                known, event = wanted[row.originator_id], decode(row.topic, row.state)
+                known.state = evolve(known.state, row.originator_id, event)
+                known.version += 1
         self._known.update(wanted)
         self._events_kept += sum(known.version for known in wanted.values())
 
@@ -96,7 +92,9 @@ class States:
         """Take one more event of a stream into its state; its version there."""
         known = self._known.get(stream) or self._miss(stream)
         self._events_kept += 1
-        return known.take(stream, event)
+        known.state = evolve(known.state, stream, event)
+        known.version += 1
+        return known.version
 
     def forget(self, streams: Iterable[str]) -> None:
         """Drop states that another writer changed, or that hold what was not written."""

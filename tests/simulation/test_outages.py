@@ -55,6 +55,7 @@ def test_an_outage_loses_nothing_and_ends_by_itself(server: PostgresServer, tmp_
     ]
     tailer = Program("tail", settings.database_url, tmp_path / "tail.notes", "50")
     with running(*loads, tailer):
+        wait_for_more(tailer.notes_path, tailer, name="position", than=0)  # it has opened both
         for outage in range(OUTAGES):
             for load in loads:
                 wait_for_more(load.notes_path, *loads, tailer, by=5)

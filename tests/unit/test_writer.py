@@ -1,7 +1,7 @@
 """The writer against a store that fails on command: a table of named faults, and fairness."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import pytest
@@ -23,7 +23,7 @@ from ledger.domain.errors import (
 )
 from ledger.log import merkle
 from ledger.store import writer as writing
-from ledger.store.log import Batch, HeadMoved
+from ledger.store.log import Batch, HeadMoved, Row
 from ledger.store.requests import Answered, Draft, Refused, Request
 from ledger.store.writer import Writer
 from tests.memory_store import MemoryStore
@@ -192,14 +192,19 @@ def test_groups_under_way_are_each_kept_once_whole_and_in_order(
 
 
 def check_log(store: MemoryStore) -> None:
+    """The rows are sound, and the head is theirs."""
+    assert store.head().frontier == check_rows(store.rows)
+
+
+def check_rows(rows: Sequence[Row]) -> tuple[bytes, ...]:
     """Positions and versions have no gap, and every row has the hashes of its tree."""
     frontier: list[bytes] = []
     versions: dict[str, int] = {}
-    for size, row in enumerate(store.rows):
+    for size, row in enumerate(rows):
         versions[row.originator_id] = versions.get(row.originator_id, 0) + 1
         assert (row.position, row.originator_version) == (size + 1, versions[row.originator_id])
         assert row.hashes == merkle.extend(frontier, size, merkle.leaf_hash(row.line()))
-    assert store.head().frontier == tuple(frontier)
+    return tuple(frontier)
 
 
 def test_trap_one_request_that_breaks_a_group_harms_no_neighbour(

@@ -63,6 +63,8 @@ class Act(Struct, kw_only=True, gc=False):
     seed: bytes = b""
     #: Which command of the request this is, so that each salts its texts differently.
     line: int = 0
+    #: Events that others of the act are made from, see `entry.like`.
+    likes: dict[tuple[type[Event], int], tuple[object, Event]] = field(default_factory=dict)
 
     def stamp(self) -> Stamp:
         """The common fields of every event of this act."""

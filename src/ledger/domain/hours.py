@@ -5,13 +5,15 @@ What becomes of them afterwards is in `verification`.
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from ledger.domain import events as e
 from ledger.domain import verification
 from ledger.domain.access import Caller
 from ledger.domain.activity import find_activity
 from ledger.domain.commands import Command, LogHours
 from ledger.domain.decision import Act, Books, Decision, Rule
-from ledger.domain.entry import Entry, Span, span
+from ledger.domain.entry import Entry, Span, heading, like, span
 from ledger.domain.errors import (
     ActivityNotFound,
     CategoryNotOffered,
@@ -55,18 +57,24 @@ def log_hours(command: LogHours, books: Books, act: Act) -> Decision:
     check_minutes(command, when)
     check_room(command, member, when, rulebook.limits(project.region, command.service_on), caller)
     entry = f"{member.id}-{len(member.entries.numbered) + 1}"
-    event = e.HoursLogged(
+    about = heading(
+        project.id,
+        project.organisation,
+        command.team,
+        project.region,
+        member.region,
+        member.kinds,
+        command.kind,
+        command.category,
+        command.evidence,
+        command.activity,
+        command.source,
+        caller.holder,
+    )
+    event = replace(
+        like(e.HoursLogged, about, act),
         entry=entry,
-        project=project.id,
-        organisation=project.organisation,
-        team=command.team,
-        region=project.region,
-        member_region=member.region,
-        member_kinds=member.kinds,
-        kind=command.kind,
-        category=command.category,
-        evidence=command.evidence,
-        activity=command.activity,
+        effective_on=act.effective_on,
         service_on=command.service_on,
         minutes=command.minutes,
         start=command.start,
@@ -74,7 +82,6 @@ def log_hours(command: LogHours, books: Books, act: Act) -> Decision:
         source=command.source,
         source_ref=command.source_ref,
         replaces=command.replaces,
-        **act.stamp(),
     )
     return Decision(events=[(f"member/{member.id}", event)], answer={"entry": entry})
 

@@ -3,6 +3,8 @@
 from datetime import date
 from typing import Final
 
+from msgspec.structs import replace
+
 from ledger.domain import events as e
 from ledger.domain.access import Caller
 from ledger.domain.account import Member
@@ -15,7 +17,7 @@ from ledger.domain.commands import (
     VoidHours,
 )
 from ledger.domain.decision import Act, Books, Decision, Rule
-from ledger.domain.entry import Entry, minutes_of
+from ledger.domain.entry import Entry, like, minutes_of
 from ledger.domain.errors import (
     CreditSpent,
     DayOverfull,
@@ -52,15 +54,15 @@ def verify_hours(command: VerifyHours, books: Books, act: Act) -> Decision:
         rule = books.rulebook.accrual_rule(
             facts["region"], facts["category"], facts["evidence"], entry.service_on
         )
-    event = e.HoursVerified(
+    event = replace(
+        like(e.HoursVerified, about, act),
         entry=f"{member.id}-{entry.number}",
+        effective_on=act.effective_on,
         service_on=entry.service_on,
         minutes=minutes,
         declined=entry.minutes - minutes,
         credit=credit_of(rule, member, entry, minutes),
         rule=None if rule is None else rule.rule,
-        **facts,
-        **act.stamp(),
     )
     return entered(member, event)
 
@@ -72,13 +74,13 @@ def reject_hours(command: RejectHours, books: Books, act: Act) -> Decision:
     """
     member, entry = find_entry(command, books, act.caller)
     check_pending(member, entry)
-    event = e.HoursRejected(
+    event = replace(
+        like(e.HoursRejected, entry.heading, act),
         entry=f"{member.id}-{entry.number}",
+        effective_on=act.effective_on,
         service_on=entry.service_on,
         minutes=entry.minutes,
         reason_code=command.reason_code,
-        **entry.heading.facts,
-        **act.stamp(),
     )
     return entered(member, event)
 
@@ -101,8 +103,10 @@ def correct_hours(command: CorrectHours, books: Books, act: Act) -> Decision:
     kept = entry.standing.rule
     rule = None if kept is None else books.rulebook.accruals[kept]
     credit = credit_of(rule, member, entry, after)
-    event = e.HoursCorrected(
+    event = replace(
+        like(e.HoursCorrected, entry.heading, act),
         entry=f"{member.id}-{entry.number}",
+        effective_on=act.effective_on,
         service_on=entry.service_on,
         before=entry.verified,
         after=after,
@@ -111,8 +115,6 @@ def correct_hours(command: CorrectHours, books: Books, act: Act) -> Decision:
         rule=kept,
         reason_code=reason_code,
         deficit=deficit_after(command, member, credit - entry.credit),
-        **entry.heading.facts,
-        **act.stamp(),
     )
     return entered(member, event)
 
@@ -124,15 +126,15 @@ def void_hours(command: VoidHours, books: Books, act: Act) -> Decision:
     """
     member, entry = find_entry(command, books, act.caller)
     reason_code = check_verified(command, member, entry)
-    event = e.HoursVoided(
+    event = replace(
+        like(e.HoursVoided, entry.heading, act),
         entry=f"{member.id}-{entry.number}",
+        effective_on=act.effective_on,
         service_on=entry.service_on,
         minutes=entry.verified,
         credit=entry.credit,
         reason_code=reason_code,
         deficit=deficit_after(command, member, -entry.credit),
-        **entry.heading.facts,
-        **act.stamp(),
     )
     return entered(member, event)
 

@@ -5,7 +5,10 @@ allow-list, so a topic in the database imports nothing, and what does not read
 back to the very same bytes is refused.
 """
 
-from typing import Any, Final, NamedTuple
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, Final
 
 import msgspec
 from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
@@ -16,6 +19,11 @@ from ledger.domain.events import TOPICS, Event
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _DECODERS: Final = {topic: msgspec.json.Decoder(cls) for topic, cls in TOPICS.items()}
+
+#: RFC 8785 keeps integers exact up to here.
+INTEGER_MAX: Final = 2**53 - 1
+#: What may be an integer beyond it, or digits in a text.
+_LONG_NUMBER: Final = re.compile(rb"\d{16}")
 
 #: Encode an event's state: sorted ASCII keys, integers only, absent fields omitted.
 encode = _ENCODER.encode
@@ -29,7 +37,7 @@ class Recorded(Struct, frozen=True):
     event: Event
 
 
-class Sealed(NamedTuple):
+class Sealed(Struct, frozen=True, array_like=True, gc=False):
     """An event encoded for its stream, without a place in the log yet."""
 
     originator_id: str
@@ -39,10 +47,17 @@ class Sealed(NamedTuple):
 
 
 def seal(stream: str, version: int, event: Event) -> Sealed:
-    """Encode an event. Raises CorruptLog: what would not decode is refused before it is stored."""
-    topic, state = type(event).__name__, encode(event)
-    decode(topic, state)  # constructors of structs check no types
-    return Sealed(stream, version, topic, state)
+    """Encode an event for its place in a stream."""
+    return Sealed(stream, version, type(event).__name__, encode(event))
+
+
+def check_sealed(events: Iterable[Sealed]) -> None:
+    """What would not decode is refused before it is stored: constructors of structs check nothing.
+
+    Raises CorruptLog.
+    """
+    for event in events:
+        decode(event.topic, event.state)
 
 
 def decode(topic: str, state: bytes) -> Event:
@@ -61,7 +76,20 @@ def decode_canonical(topic: str, state: bytes) -> Event:
     event = decode(topic, state)
     if encode(event) != state or event.timestamp.tzname() != "UTC":
         raise CorruptLog("state", topic=topic, error="not canonical")
+    if _LONG_NUMBER.search(state) is not None:
+        _check_numbers(topic, state)
     return event
+
+
+def _check_numbers(topic: str, state: bytes) -> None:
+    """Integers lie within what RFC 8785 keeps exact. Raises CorruptLog."""
+
+    def parse(digits: str) -> int:
+        if abs(int(digits)) > INTEGER_MAX:
+            raise CorruptLog("state", topic=topic, error="a number beyond 2^53 - 1")
+        return int(digits)
+
+    json.loads(state, parse_int=parse)
 
 
 def line(position: int, originator_id: str, version: int, topic: str, state: bytes) -> bytes:

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, Self
 
-from eventsourcing.persistence import StoredEvent
-
 from ledger.domain.decision import Note
 from ledger.domain.errors import LedgerError
 from ledger.log import codec, merkle
@@ -64,6 +62,30 @@ class Batch(NamedTuple):
     erased: Sequence[str] = ()
 
 
+class Pending(NamedTuple):
+    """What one transaction is to write right after `head`; without positions and hashes yet."""
+
+    head: Head
+    events: Sequence[codec.Sealed]
+    #: Recorded time of the events.
+    timestamp: datetime | None = None
+    commands: Sequence[CommandRow] = ()
+    notes: Sequence[Note] = ()
+    erased: Sequence[str] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write, not even that a command was answered."""
+        return not (self.events or self.commands)
+
+    @property
+    def after(self) -> Head:
+        """The head when it will have been written; its frontier is known only then."""
+        if not self.events:
+            return self.head
+        return Head(self.head.position + len(self.events), self.timestamp, ())
+
+
 class KeySecret(NamedTuple):
     """What is kept of a key outside the log: enough to check a secret, never the secret."""
 
@@ -76,6 +98,13 @@ class KeySecret(NamedTuple):
 
 class HeadMoved(LedgerError):
     """Another writer appended first: read the head again, decide again."""
+
+
+class Appendable(Protocol):
+    """A log, or a write session on it."""
+
+    def append(self, batch: Batch) -> None:
+        """Write all of a batch in one transaction, or nothing."""
 
 
 class LogStore(Protocol):
@@ -139,16 +168,26 @@ class Exclusive(Protocol):
         """Write a batch; durable when the session is left without an error."""
 
 
-def number(
-    stored: Iterable[StoredEvent | codec.Sealed], head: Head
-) -> tuple[list[Row], list[bytes]]:
+def number(events: Iterable[codec.Sealed], head: Head) -> tuple[list[Row], list[bytes]]:
     """Give events their positions and hashes after `head`; the rows and the new frontier."""
     frontier, position, rows = list(head.frontier), head.position, []
-    for event in stored:
-        stream, version = str(event.originator_id), event.originator_version
+    for event in events:
+        stream, version = event.originator_id, event.originator_version
         topic, state = event.topic, event.state
         leaf = merkle.leaf_hash(codec.line(position + 1, stream, version, topic, state))
         hashes = merkle.extend(frontier, position, leaf)
         position += 1
         rows.append(Row(position, stream, version, topic, state, hashes))
     return rows, frontier
+
+
+def append_pending(target: "Appendable", pending: Pending) -> Head:
+    """Check, number, hash and append; the head after it.
+
+    Raises CorruptLog for an event that would not read back (nothing is written then), and what
+    `LogStore.append` raises.
+    """
+    codec.check_sealed(pending.events)
+    rows, frontier = number(pending.events, pending.head)
+    target.append(Batch(rows, pending.commands, pending.notes, pending.erased))
+    return pending.after._replace(frontier=tuple(frontier))

@@ -8,7 +8,7 @@ included, gives its slot back; what is not usable afterwards is closed.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from ledger.domain.errors import Unavailable
 
@@ -79,6 +79,13 @@ class Pool(Generic[C]):
 
     def open(self, wait: bool = False, timeout: float = 0) -> None:
         """Nothing to do: connections are opened when asked for. The library calls this."""
+
+    def __enter__(self) -> Self:
+        """As `open`: the library's datastore hands its `with` on."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close what is idle now, and the rest when it is given back. May be called again."""

@@ -220,9 +220,16 @@ class LogRecorder(ABC):
         stored_events: Iterable[StoredEvent],
         commands: Sequence[CommandRow],
     ) -> list[int]:
-        rows, _ = number(stored_events, end)
+        rows, _ = number([_sealed(event) for event in stored_events], end)
         target.append(Batch(rows, commands))
         return [row.position for row in rows]
+
+
+def _sealed(event: StoredEvent) -> codec.Sealed:
+    """The library's stored event as ours; its state is opaque here."""
+    return codec.Sealed(
+        str(event.originator_id), event.originator_version, event.topic, event.state
+    )
 
 
 def read_end(statements: Statements, inside: Inside) -> tuple[Head, tuple[str, bytes] | None]:

@@ -5,8 +5,9 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, Union
 
 import msgspec
 from msgspec import Struct, field
@@ -23,6 +24,9 @@ OnError = Literal["atomic", "stop", "continue"]
 Result = dict[str, str | int | bool]
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_ANY_COMMAND: Final[msgspec.json.Decoder[Command]] = msgspec.json.Decoder(
+    Union[tuple(COMMANDS.values())]  # noqa: UP007  made at run time
+)
 _DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in COMMANDS.values()}
 
 
@@ -96,12 +100,15 @@ class Draft(Struct, kw_only=True):
 
     @property
     def command_row(self) -> CommandRow:
-        """The idempotency row, to be written in the transaction of the events."""
+        """The idempotency row, to be written in the transaction of the events.
+
+        Of a command that wrote none it tells where they would have been, so its answer's position.
+        """
         answered, request = self.answered, self.request
         return CommandRow(
             request.command_id,
             request.body_hash,
-            answered.first_position,
+            answered.first_position or answered.position + 1,
             answered.count,
             encode_outcomes(answered.outcomes),
         )
@@ -115,13 +122,18 @@ class Request(Struct, kw_only=True, eq=False):
     command_id: str
     on_error: OnError = "atomic"
     dry_run: bool = False
+    #: The commands come from a decoder of their own types, which has checked them.
+    is_decoded: bool = False
     #: Random bytes from which salts and key ids are derived.
     seed: bytes = field(default_factory=new_seed)
     body_hash: bytes = b""
     future: "Future[Answered]" = field(default_factory=Future)
 
     def __post_init__(self) -> None:
-        self.body_hash = body_hash(self.commands, self.caller.holder, self.on_error)
+        bodies = encode_bodies(self.commands)
+        if not self.is_decoded:
+            check(self.commands, bodies)
+        self.body_hash = body_hash(bodies, self.caller.holder, self.on_error)
 
     @property
     def alone(self) -> bool:
@@ -137,7 +149,7 @@ class Request(Struct, kw_only=True, eq=False):
             Answered(
                 command_id=row.command_id,
                 outcomes=decode_outcomes(row.answer),
-                first_position=row.first_position,
+                first_position=row.first_position if row.events else 0,
                 count=row.events,
                 position=row.first_position + row.events - 1,
                 replayed=True,
@@ -156,24 +168,44 @@ class Request(Struct, kw_only=True, eq=False):
         self.future.set_result(answered)
 
 
-def body_hash(commands: Sequence[Command], holder: str, on_error: OnError) -> bytes:
-    """SHA-256 of who asks for what, to tell a repeated command from another one.
+def check(commands: Sequence[Command], bodies: bytes) -> None:
+    """Raises InvalidCommand for a command that its own type would not decode.
 
-    Raises InvalidCommand for a command that its own type would not decode: constructors of structs
-    check nothing, and callers in Python have come by no other check.
+    Constructors of structs check nothing, and callers in Python have come by no other check.
+    `bodies` are the commands as lines of JSON.
     """
-    digest = hashlib.sha256(f"{holder}\n{on_error}\n".encode())
+    with suppress(msgspec.MsgspecError, UnicodeError):
+        if list(map(type, _ANY_COMMAND.decode_lines(bodies))) == list(map(type, commands)):
+            return
     for index, command in enumerate(commands):
         try:
-            body = _ENCODER.encode(command)
-            _DECODERS[type(command)].decode(body)
-        except (msgspec.MsgspecError, UnicodeError, TypeError, KeyError) as error:
-            place = str(error).partition("`$.")[2].rstrip("`")
-            refusal = InvalidCommand(place, reason=str(error))
-            refusal.index = index
-            raise refusal from error
-        digest.update(body + b"\n")
-    return digest.digest()
+            _DECODERS[type(command)].decode(_ENCODER.encode(command))
+        except (msgspec.MsgspecError, UnicodeError, KeyError) as error:
+            raise _invalid(index, error) from error
+
+
+def encode_bodies(commands: Sequence[Command]) -> bytes:
+    """The commands as lines of JSON. Raises InvalidCommand for what has no such form."""
+    try:
+        return _ENCODER.encode_lines(commands)
+    except (msgspec.MsgspecError, UnicodeError, TypeError):
+        for index, command in enumerate(commands):
+            try:
+                _ENCODER.encode(command)
+            except (msgspec.MsgspecError, UnicodeError, TypeError) as error:
+                raise _invalid(index, error) from error
+        raise
+
+
+def _invalid(index: int, error: Exception) -> InvalidCommand:
+    refusal = InvalidCommand(str(error).partition("`$.")[2].rstrip("`"), reason=str(error))
+    refusal.index = index
+    return refusal
+
+
+def body_hash(bodies: bytes, holder: str, on_error: OnError) -> bytes:
+    """SHA-256 of who asks for what, to tell a repeated command from another one."""
+    return hashlib.sha256(f"{holder}\n{on_error}\n".encode() + bodies).digest()
 
 
 def encode_outcomes(outcomes: list[Outcome]) -> bytes:

@@ -20,7 +20,15 @@ from typing import Final, Protocol
 from msgspec import Struct, field
 
 from ledger.domain.errors import IdempotencyMismatch, Refusal, Unavailable
-from ledger.store.log import Batch, Exclusive, Head, HeadMoved, LogStore, number
+from ledger.store.group import Group
+from ledger.store.log import (
+    Exclusive,
+    Head,
+    HeadMoved,
+    LogStore,
+    Pending,
+    append_pending,
+)
 from ledger.store.requests import Answered, Draft, Request
 
 #: Commands that share a transaction at most.
@@ -30,6 +38,9 @@ ROUNDS_MAX: Final = 20
 #: Seconds an outage may last before callers are told.
 PATIENCE_S: Final = 6.0
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: Appends what is pending and returns the head after it, as `append_pending` does.
+Append = Callable[[LogStore, Pending], Head]
 
 
 class Decider(Protocol):
@@ -55,57 +66,28 @@ class Decider(Protocol):
         """Keep memory within bounds, between transactions."""
 
 
-class Group(Struct):
-    """Requests that share a transaction, and what was decided for each."""
-
-    requests: list[Request]
-    drafts: list[Draft] = field(default_factory=list)
-    #: Told after the commit: a refusal may rest on what a neighbour is about to write.
-    refused: list[tuple[Request, Refusal]] = field(default_factory=list)
-    #: The first of several requests with one command id.
-    firsts: dict[str, Request] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        """Events to be written so far."""
-        return sum(len(draft.events) for draft in self.written)
-
-    @property
-    def written(self) -> list[Draft]:
-        """The drafts that are to be written."""
-        return [draft for draft in self.drafts if not draft.request.dry_run]
-
-    @property
-    def streams(self) -> set[str]:
-        """The streams whose states hold what this group is to write."""
-        return {event.originator_id for draft in self.drafts for event in draft.events}
-
-    def tell(self) -> None:
-        """Give each caller its own answer."""
-        for draft in self.drafts:
-            draft.request.future.set_result(draft.answered)
-        for request, refusal in self.refused:
-            request.future.set_exception(refusal)
-
-
 class Flight(Struct, eq=False):
     """A group that is being written while the next one is decided."""
 
     group: Group
-    batch: Batch
-    #: The positions before and after it.
-    before: int
-    after: int
+    pending: Pending
     landed: threading.Event = field(default_factory=threading.Event)
+    #: The head after it, once it has landed.
+    head: Head | None = None
     error: BaseException | None = None
 
 
 class Writer:
     """Owns the write side of one log in this process. Thread-safe: `submit`, `close`."""
 
-    def __init__(self, store: LogStore, decider: Decider) -> None:
+    def __init__(self, store: LogStore, decider: Decider, append: Append = append_pending) -> None:
+        """`append` writes the groups that are under way; `append_pending`, or a process that does.
+
+        It may raise Unavailable for any trouble of its own: the group is then written in patience.
+        """
         self._store = store
         self._decider = decider
+        self._append_behind = append
         self._queue: queue.SimpleQueue[Request | Flight | None] = queue.SimpleQueue()
         self._flights: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
         self._flight: Flight | None = None
@@ -190,8 +172,7 @@ class Writer:
             self._decider.trim()
         group = Group(requests=requests)
         try:
-            head = self._decide(group)
-            batch, after = self._number(group, head)
+            self._decide(group)
             self._settle_or_fail()
         except HeadMoved:
             self._settle()
@@ -202,15 +183,18 @@ class Writer:
             self._lose_track()
             self._write(requests)
         else:
-            self._launch(Flight(group, batch, head.position, after.position), after)
+            self._launch(group)
 
-    def _launch(self, flight: Flight, after: Head) -> None:
+    def _launch(self, group: Group) -> None:
         """Hand a group to the other thread; from here on its end counts as the head."""
-        if not flight.batch.rows:
-            self._write(flight.group.requests)  # bare answers have to be sure of the head
+        assert self._head is not None  # it was decided there, and nothing is in the air
+        pending = group.pending(self._head)
+        if pending.is_empty:
+            self._write(group.requests)  # bare answers have to be sure of the head
             return
-        self._head, self._flight = after, flight
-        self._flights.put(flight)
+        self._flight = Flight(group, pending)
+        self._head = pending.after
+        self._flights.put(self._flight)
 
     def _settle(self) -> bool:
         """Wait until nothing is in the air. False when a flight failed and was written anew."""
@@ -219,6 +203,7 @@ class Writer:
             return True
         flight.landed.wait()
         if flight.error is None:
+            self._head = flight.head
             return True
         self._lose_track()
         self._contended = isinstance(flight.error, HeadMoved)
@@ -239,7 +224,7 @@ class Writer:
     def _fly(self) -> None:
         while (flight := self._flights.get()) is not None:
             try:
-                self._store.append(flight.batch)
+                flight.head = self._append_behind(self._store, flight.pending)
                 flight.group.tell()
             except BaseException as error:  # noqa: BLE001  judged by the thread that decides
                 flight.error = error
@@ -325,8 +310,7 @@ class Writer:
         except Refusal as refusal:
             group.refused.append((request, refusal))
         else:
-            draft.place(head.position + group.count)
-            group.drafts.append(draft)
+            group.take(draft, head)
 
     def _follow(self, request: Request, first: Request) -> None:
         """The same command twice in one group: one effect, one answer."""
@@ -337,32 +321,19 @@ class Writer:
 
     def _append(self, group: Group, head: Head, target: LogStore | Exclusive) -> Head:
         """Write what was decided in one transaction; the head after it."""
-        batch, after = self._number(group, head)
-        if batch.rows:
-            target.append(batch)
-        elif target is self._store and self._store.glance(())[0] != head.position:
+        pending = group.pending(head)
+        if not pending.is_empty:
+            return append_pending(target, pending)
+        if target is self._store and self._store.glance(())[0] != head.position:
             # An append proves that nobody wrote meanwhile; a bare answer has to be sure of it too.
             raise HeadMoved
-        return after
-
-    def _number(self, group: Group, head: Head) -> tuple[Batch, Head]:
-        """What is to be written of a group after `head`, and the head after it."""
-        drafts = group.written
-        rows, frontier = number((event for draft in drafts for event in draft.events), head)
-        batch = Batch(
-            rows,
-            [draft.command_row for draft in drafts if draft.events],
-            [note for draft in drafts for note in draft.notes],
-            [digest for draft in drafts for digest in draft.erased],
-        )
-        now = drafts[-1].now if rows else head.timestamp
-        return batch, Head(head.position + len(rows), now, tuple(frontier))
+        return head
 
     def _catch_up(self, position: int) -> Head:
         """The head, at `position` or later; states that others changed since are dropped."""
         known, flight = self._head, self._flight
         if known is not None and flight is not None:
-            if flight.before <= position <= flight.after:
+            if flight.pending.head.position <= position <= known.position:
                 return known
             self._settle_or_fail()
         if known is None or known.position > position:

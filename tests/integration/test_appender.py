@@ -1,0 +1,122 @@
+"""The second process that appends bulk loads: the same log, whatever becomes of the process."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ledger import appender as appending
+from ledger.appender import Appender
+from ledger.application import Ledger
+from ledger.domain.access import operator
+from ledger.domain.commands import Command, OpenLedger, RegisterMember
+from ledger.domain.errors import CorruptLog, Unavailable
+from ledger.log.codec import Sealed
+from ledger.settings import Settings
+from ledger.store.log import Head, HeadMoved, LogStore, Pending
+from tests.batches import answer, entries
+from tests.unit.test_writer import check_rows
+
+OPERATOR = operator("boss")
+DEADLINE_S = 60
+
+
+@pytest.fixture
+def appender(settings: Settings, store: LogStore) -> Iterator[Appender]:
+    """A process that stands ready."""
+    appender = Appender(settings)
+    wait_for(appender)
+    yield appender
+    appender.close()
+
+
+def wait_for(appender: Appender) -> None:
+    """Until the process has opened the log."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not appender._stands_ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def pending_of(head: Head, events: list[Sealed], command_id: str) -> Pending:
+    """What the writer would hand over."""
+    row = answer(command_id, head.position + 1, len(events))
+    return Pending(head, events, None, [row])
+
+
+def test_the_process_writes_the_very_rows_that_this_one_would(
+    appender: Appender, store: LogStore
+) -> None:
+    head = appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 700), "c1"))
+    head = appender(store, pending_of(head, entries("V2", 1, 600), "c2"))
+    assert head.position == 1300
+    assert head.frontier == store.head().frontier
+    rows = store.select_rows(0, 2000)
+    assert [row.originator_version for row in rows] == [*range(1, 701), *range(1, 601)]
+    check_rows(rows)
+    assert store.glance(["c1", "c2"])[1]["c2"].first_position == 701
+
+
+def test_another_writer_first_is_told(appender: Appender, store: LogStore) -> None:
+    appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1"))
+    with pytest.raises(HeadMoved):
+        appender(store, pending_of(Head(0, None, ()), entries("V2", 1, 500), "c2"))
+    assert store.head().position == 500
+
+
+def test_what_would_not_read_back_is_not_written(appender: Appender, store: LogStore) -> None:
+    wrong = [*entries("V1", 1, 600), Sealed("member/V1", 601, "HoursLogged", b'{"minutes":"x"}')]
+    with pytest.raises(Unavailable):  # and then the writer finds out by itself:
+        appender(store, pending_of(Head(0, None, ()), wrong, "c1"))
+    with pytest.raises(CorruptLog):
+        appender(store, pending_of(Head(0, None, ()), wrong[-1:], "c1"))
+    assert store.head().position == 0
+
+
+def test_a_process_that_is_gone_is_told_and_another_one_started(
+    appender: Appender, store: LogStore
+) -> None:
+    assert appender._process is not None
+    os.kill(appender._process.pid, signal.SIGKILL)
+    with pytest.raises(Unavailable):
+        appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1"))
+    assert store.head().position == 0
+    wait_for(appender)
+    assert appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1")).position
+
+
+def test_without_a_process_this_one_appends(
+    settings: Settings, store: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    appender = Appender(settings)
+    head = Head(0, None, ())
+    for n in range(appending.STARTS_MAX + 2):
+        head = appender(store, pending_of(head, entries(f"V{n}", 1, 500), f"c{n}"))
+    assert store.head().position == head.position == 500 * (appending.STARTS_MAX + 2)
+
+
+def test_bulk_loads_are_kept_once_while_their_process_is_killed_again_and_again(
+    settings: Settings, store: LogStore
+) -> None:
+    """Each batch needs the one before it, and is acknowledged whole."""
+    with Ledger(settings) as ledger:
+        ledger.execute(OpenLedger(origin="t.example"), OPERATOR)
+        sent = []
+        for block in range(14):
+            commands: list[Command] = [
+                RegisterMember(member=f"V{block:02}{n:04}", region="330424") for n in range(600)
+            ]
+            sent.append(ledger.submit(commands, OPERATOR, command_id=f"b{block}"))
+            process = ledger._appender._process
+            if block % 3 == 2 and process is not None:
+                sent[-2].result(timeout=DEADLINE_S)
+                process.kill()
+        answers = [future.result(timeout=DEADLINE_S) for future in sent]
+    assert [a.first_position for a in answers] == [2 + 600 * n for n in range(14)]
+    rows = store.select_rows(0, 10_000)
+    assert len(rows) == 1 + 14 * 600
+    check_rows(rows)
