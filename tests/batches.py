@@ -1,7 +1,7 @@
 """Batches for tests of the store: real events, numbered after the log's head."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -46,7 +46,7 @@ def entries(member: str, first: int, count: int) -> list[Sealed]:
     return [hours(member, version) for version in range(first, first + count)]
 
 
-def after_head(store: LogStore, events: Iterable[Sealed], *command_ids: str) -> Batch:
+def after_head(store: LogStore, events: Sequence[Sealed], *command_ids: str) -> Batch:
     """A batch that follows the log's head, answered by these commands."""
     rows, _ = number(events, store.head())
     first = rows[0].position if rows else store.head().position

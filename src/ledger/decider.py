@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
 from ledger.domain.access import Caller
-from ledger.domain.commands import Command
 from ledger.domain.decision import Act, Decision
 from ledger.domain.errors import LedgerNotOpened, NoteNotFound, Refusal, Unauthenticated
 from ledger.domain.key import Key
@@ -54,7 +53,9 @@ class Decider:
         for index, command in enumerate(request.commands):
             act.line, act.effective_on = index, command.effective_on or today
             try:
-                decision = self._decide_one(command, act)
+                decision = decide(command, self._states, act)
+                if decision.erase is not None:
+                    self._check_note(decision.erase)
             except Refusal as refusal:
                 if request.on_error == "atomic":
                     refusal.index = index
@@ -75,12 +76,10 @@ class Decider:
         if isinstance(key, Key) and not key.is_valid(today):
             raise Unauthenticated
 
-    def _decide_one(self, command: Command, act: Act) -> Decision:
-        """One command on the states as they are now."""
-        decision = decide(command, self._states, act)
-        if decision.erase is not None and self._store.read_note(decision.erase) is None:
-            raise NoteNotFound("note", note=decision.erase)
-        return decision
+    def _check_note(self, digest: str) -> None:
+        """Raises NoteNotFound for a text that is not there."""
+        if self._store.read_note(digest) is None:
+            raise NoteNotFound("note", note=digest)
 
     def _today(self, now: datetime) -> date:
         """Today where the ledger is; before it is opened, by UTC."""

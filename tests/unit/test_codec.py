@@ -298,3 +298,11 @@ def test_a_moment_elsewhere_is_refused_even_where_it_reads_back() -> None:
     event = msgspec.structs.replace(REGISTERED, timestamp=elsewhere)
     assert codec.decode("MemberRegistered", codec.encode(event)) == event
     assert "not canonical" in refused("MemberRegistered", codec.encode(event))
+
+
+def test_a_number_beyond_what_canonical_json_keeps_exact_is_refused() -> None:
+    """Digits in a text are no number."""
+    event = msgspec.structs.replace(LOGGED, minutes=2**53 - 1, source_ref="12345678901234567890")
+    assert codec.decode_canonical("HoursLogged", codec.encode(event)) == event
+    beyond = codec.encode(msgspec.structs.replace(event, minutes=2**53))
+    assert "2^53" in refused("HoursLogged", beyond)

@@ -28,6 +28,10 @@ _LONG_NUMBER: Final = re.compile(rb"\d{16}")
 #: Encode an event's state: sorted ASCII keys, integers only, absent fields omitted.
 encode = _ENCODER.encode
 
+_LINE: Final = (
+    b'{"originator_id":"%b","originator_version":%d,"position":%d,"state":%b,"topic":"%b"}'
+)
+
 
 class Recorded(Struct, frozen=True):
     """The envelope the library stores and loads: an event at its place in its stream."""
@@ -97,17 +101,7 @@ def line(position: int, originator_id: str, version: int, topic: str, state: byt
 
     Ids and topics are ASCII without quotes or backslashes, so they need no escaping.
     """
-    return b"".join(
-        (
-            b'{"originator_id":"',
-            originator_id.encode(),
-            b'","originator_version":%d,"position":%d,"state":' % (version, position),
-            state,
-            b',"topic":"',
-            topic.encode(),
-            b'"}',
-        )
-    )
+    return _LINE % (originator_id.encode(), version, position, state, topic.encode())
 
 
 class NoTranscoder(Transcoder):

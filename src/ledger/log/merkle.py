@@ -7,7 +7,7 @@ first. Perfect subtrees end at multiples of their size, so row n holds
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -38,15 +38,23 @@ def extend(frontier: list[bytes], size: int, leaf: bytes) -> bytes:
 
     `frontier` (subtree roots of the tree of `size`, largest first) is changed in place.
     """
-    if not size & 1:  # every other leaf completes nothing
-        frontier.append(leaf)
-        return leaf
-    hashes = [leaf]
-    while size & 1:
-        hashes.append(node_hash(frontier.pop(), hashes[-1]))
-        size >>= 1
-    frontier.append(hashes[-1])
-    return b"".join(hashes)
+    return extend_all(frontier, size, (leaf,))[0]
+
+
+def extend_all(frontier: list[bytes], size: int, leaves: Iterable[bytes]) -> list[bytes]:
+    """As `extend`, leaf after leaf."""
+    rows = []
+    for leaf in leaves:
+        node = hashes = leaf
+        left = size
+        while left & 1:  # every other leaf completes nothing
+            node = node_hash(frontier.pop(), node)
+            hashes += node
+            left >>= 1
+        frontier.append(node)
+        rows.append(hashes)
+        size += 1
+    return rows
 
 
 def root(frontier: Sequence[bytes]) -> bytes:

@@ -6,7 +6,7 @@ Whoever appended right after the head it knew has therefore seen every event
 before it, so decisions are serialised over the whole log.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, Self
 
@@ -168,16 +168,16 @@ class Exclusive(Protocol):
         """Write a batch; durable when the session is left without an error."""
 
 
-def number(events: Iterable[codec.Sealed], head: Head) -> tuple[list[Row], list[bytes]]:
+def number(events: Sequence[codec.Sealed], head: Head) -> tuple[list[Row], list[bytes]]:
     """Give events their positions and hashes after `head`; the rows and the new frontier."""
-    frontier, position, rows = list(head.frontier), head.position, []
-    for event in events:
-        stream, version = event.originator_id, event.originator_version
-        topic, state = event.topic, event.state
-        leaf = merkle.leaf_hash(codec.line(position + 1, stream, version, topic, state))
-        hashes = merkle.extend(frontier, position, leaf)
-        position += 1
-        rows.append(Row(position, stream, version, topic, state, hashes))
+    frontier, size = list(head.frontier), head.position
+    places = [
+        (size + n, event.originator_id, event.originator_version, event.topic, event.state)
+        for n, event in enumerate(events, start=1)
+    ]
+    leaves = [merkle.leaf_hash(codec.line(*place)) for place in places]
+    hashes = merkle.extend_all(frontier, size, leaves)
+    rows = [Row._make((*place, own)) for place, own in zip(places, hashes, strict=True)]
     return rows, frontier
 
 

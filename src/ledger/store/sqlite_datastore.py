@@ -28,13 +28,14 @@ READERS_MAX: Final = 8
 #: Whatever cannot be had is refused when read back (`_check_durable`). The write-ahead log is
 #: folded into the file every 16 MiB: index pages are then written once for many transactions.
 _PRAGMAS: Final = (
+    "page_size = 8192",  # of a new file; a tenth less space and work than 4,096
     "journal_mode = WAL",
     "synchronous = FULL",
     "fullfsync = ON",
     "checkpoint_fullfsync = ON",
     "recursive_triggers = ON",
     "secure_delete = ON",
-    "wal_autocheckpoint = 4096",
+    "wal_autocheckpoint = 2048",
     "journal_size_limit = 67108864",
     "cache_size = -65536",
 )
