@@ -11,7 +11,7 @@ from bisect import bisect_left
 from calendar import monthrange
 from collections.abc import Iterable
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, Literal, TypedDict, TypeVar, cast
 
 from msgspec import Struct, field
@@ -89,11 +89,14 @@ def heading(  # noqa: PLR0917 (positional is what lru_cache is fast with)
     return Heading(facts, source, recorder)
 
 
-#: What each event of an entry says for itself, as it stands in the event it is made from.
-_OWN: Final = {
-    "entry": "", "service_on": date.min, "minutes": 0, "declined": 0, "credit": 0, "before": 0,
-    "after": 0, "credit_before": 0, "credit_after": 0, "reason_code": "",
-}  # fmt: skip
+@cache
+def _own_fields(kind: type[Hours]) -> dict[str, Any]:
+    """What an event of an entry says for itself, as it stands in the event it is made from."""
+    own = {
+        "entry": "", "service_on": date.min, "minutes": 0, "declined": 0, "credit": 0, "before": 0,
+        "after": 0, "credit_before": 0, "credit_after": 0, "reason_code": "",
+    }  # fmt: skip
+    return {f.name: own[f.name] for f in fields(kind) if f.required and f.name in own}
 
 
 def like(kind: type[H], about: Heading, act: Act) -> H:
@@ -105,11 +108,9 @@ def like(kind: type[H], about: Heading, act: Act) -> H:
     key = (kind, id(about))
     made = act.likes.get(key)
     if made is None:
-        own: dict[str, Any] = {
-            f.name: _OWN[f.name] for f in fields(kind) if f.name in _OWN and f.required
-        }
+        event = kind(**about.facts, **_own_fields(kind), **act.stamp())
         # The heading is kept with it: an id is another's once its object is gone.
-        made = act.likes[key] = (about, kind(**about.facts, **own, **act.stamp()))
+        made = act.likes[key] = (about, event)
     return cast("H", made[1])
 
 
