@@ -20,7 +20,7 @@ from ledger.settings import Settings
 from tests.audit import Audit
 from tests.recount import Recount
 from tests.scenario import STANDING
-from tests.simulation.workers import LOADED_MEMBERS
+from tests.simulation.workers import BULK_EVENTS, LOADED_MEMBERS
 from tests.wishes import today
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -178,3 +178,5 @@ def once_and_whole(recount: Recount, notes: list[dict[str, Any]]) -> None:
         number = command_id.rpartition("-")[2]
         if command_id.startswith("load") and number.isdigit():
             assert last - first + 1 == (1 if int(number) % 3 else 3), command_id
+        if command_id.startswith("bulk"):
+            assert last - first + 1 == BULK_EVENTS, command_id

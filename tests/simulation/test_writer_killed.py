@@ -26,17 +26,26 @@ pytestmark = [pytest.mark.xdist_group("simulation"), pytest.mark.timeout(3 * 360
 KILLS = 500 if LONG else 10
 #: Seconds a program lives on after its first answer, at most.
 LIFE_S = 0.4
+#: In bulk: long enough for the second process to be at work.
+BULK_KILLS = 100 if LONG else 4
+BULK_LIFE_S = 3.0
 
 
-def test_a_killed_writer_loses_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "kills", "life_s"), [("load", KILLS, LIFE_S), ("bulk", BULK_KILLS, BULK_LIFE_S)]
+)
+def test_a_killed_writer_loses_and_doubles_nothing(
+    settings: Settings, tmp_path: Path, name: str, kills: int, life_s: float
+) -> None:
+    """In bulk a second process appends, which may finish a transaction after its writer's end."""
     found_county(settings)
     notes, chance = tmp_path / "load.notes", random.Random(7)
-    for _ in range(KILLS):
-        program = Program("load", settings.database_url, notes, "load", "-1")
+    for _ in range(kills):
+        program = Program("load", settings.database_url, notes, name, "-1")
         with running(program):
             wait_for_more(notes, program)
-            time.sleep(chance.uniform(0, LIFE_S))
-    last = Program("load", settings.database_url, notes, "load", "1")
+            time.sleep(chance.uniform(0, life_s))
+    last = Program("load", settings.database_url, notes, name, "1")
     with running(last):
         last.wait()
     told = notes_in(notes)
@@ -45,7 +54,7 @@ def test_a_killed_writer_loses_and_doubles_nothing(settings: Settings, tmp_path:
     intended = {note["intent"] for note in told if "intent" in note}
     answered = {note["id"] for note in told if "id" in note}
     assert intended == answered
-    assert intended == {command for command in recount.commands if command.startswith("load")}
+    assert intended == {command for command in recount.commands if command.startswith(name)}
 
 
 def test_two_writers_of_which_one_is_killed(settings: Settings, tmp_path: Path) -> None:

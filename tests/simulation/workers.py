@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from ledger.appender import EVENTS_MIN
 from ledger.application import Answer, Ledger
 from ledger.domain import commands as c
 from ledger.domain.errors import LedgerError, Refusal, Unavailable
@@ -43,6 +44,9 @@ COSTLY: dict[str, c.Command] = {
     ),
 }  # fmt: skip
 
+#: So many that a second process appends them.
+BULK_EVENTS: Final = EVENTS_MIN + 20
+
 
 class Notebook:
     """What a program intends and was told, on disk before it goes on."""
@@ -65,7 +69,10 @@ class Notebook:
 
 
 def deed(name: str, number: int) -> Sequence[c.Command]:
-    """What command `number` of a thread says: three events at once, or one."""
+    """What command `number` of a thread says: three events at once, or one; in bulk, hundreds."""
+    if name.startswith("bulk"):
+        members = (f"{name.upper()}X{number}X{n}" for n in range(BULK_EVENTS))
+        return [c.RegisterMember(member=member, region="330424001") for member in members]
     member = f"L{number % LOADED_MEMBERS}"
     day = today() - timedelta(days=number // LOADED_MEMBERS % 60)
     row: dict[str, Any] = {
