@@ -6,7 +6,9 @@ so the same rows add nothing in another file, order or format either. The reject
 file is made anew by each run, from what the ledger says of every row.
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -18,7 +20,7 @@ from api.cli.lines import Lines
 from api.cli.progress import Advance
 from api.cli.rejects import Reject, Spool
 from api.cli.rows import Options, RowRefused
-from api.cli.sending import Executes, Sender
+from api.cli.sending import Executes, Sender, Told
 from api.cli.spreadsheets import Book
 from api.cli.tables import Row, Tables
 from ledger.domain.access import Caller
@@ -27,6 +29,8 @@ from ledger.store.requests import Refused
 
 #: Rows that share a transaction.
 CHUNK_ROWS: Final = 2_000
+#: Chunks that are being written while the next one is read.
+UNDER_WAY: Final = 2
 #: Rows that are judged together when nothing is written: twins further apart are not seen.
 DRY_CHUNK_ROWS: Final = 50_000
 
@@ -100,20 +104,24 @@ class _Run:
             self.summary.notes.append(
                 f"the dry run sees rows that stand twice within {size:,} rows"
             )
-        rows = self.source.rows()
-        done = 0
+        rows, done = self.source.rows(), 0
+        under_way: deque[Callable[[], None]] = deque()
         while True:  # the last chunk is empty, so that blank rows at the end are told of too
             chunk = list(islice(rows, size))
-            self._send(chunk)
             seen = self.summary.rows + self.summary.blank + self.summary.headings
+            told = self._sender.send([row for row in chunk if row.command is not None])
+            under_way.append(partial(self._account, chunk, told))
+            while len(under_way) > (UNDER_WAY if chunk else 0):
+                under_way.popleft()()
             advance(seen - done)
             done = seen
             if not chunk:
                 return
 
-    def _send(self, chunk: list[Row]) -> None:
+    def _account(self, chunk: list[Row], told: Callable[[], list[Told]]) -> None:
+        """Wait for a chunk, and note what became of each row."""
         asked = [row for row in chunk if row.command is not None]
-        for row, (outcome, before) in zip(asked, self._sender.send(asked), strict=True):
+        for row, (outcome, before) in zip(asked, told(), strict=True):
             if isinstance(outcome, Refused):
                 row.refused = _refused(outcome)
             elif row.command is not None:

@@ -13,11 +13,13 @@ from api.cli.rejects import BROKEN_LINE, Spool
 from api.cli.rows import Options, RowReader, RowRefused, missing
 from api.cli.spreadsheets import Book
 from api.cli.tables import Row, notes_on
-from ledger.domain.commands import COMMANDS
+from ledger.domain.commands import COMMANDS, Command
 
 #: So many different shapes of objects are remembered, and told of.
 _SHAPES_MAX: Final = 256
 _ANY_COMMAND: Final[Any] = Union[tuple(COMMANDS.values())]  # noqa: UP007 (made of a list)
+#: Made once: to convert an object to a union would look through all of its types each time.
+_COMMANDS: Final[msgspec.json.Decoder[Command]] = msgspec.json.Decoder(_ANY_COMMAND)
 
 
 class Lines:
@@ -53,7 +55,7 @@ class Lines:
             line, row.name = rejects.read_line(text)
             if "op" not in line:
                 return self._object(row, line)
-            row.command = msgspec.convert(line, _ANY_COMMAND)
+            row.command = _COMMANDS.decode(msgspec.json.encode(line))
         except msgspec.ValidationError as error:
             reason, _, place = f"{error}".partition(" - at `$")
             row.refused = RowRefused(place.strip("`."), reason)

@@ -6,7 +6,7 @@ added to at its end.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final, NamedTuple, Protocol
 
@@ -51,18 +51,20 @@ class Sender:
         self._ledger, self._caller, self._dry_run = ledger, caller, dry_run
         self._chain = hashlib.sha256()
 
-    def send(self, rows: Sequence[Row]) -> list[Told]:
-        """What became of each row's command. Raises the ledger's errors, but no Refusal.
+    def send(self, rows: Sequence[Row]) -> Callable[[], list[Told]]:
+        """Hand the commands of rows over; what is returned waits, and tells what became of each.
 
-        Hours are known to the ledger by what they say, so they go in one transaction and it does
-        no harm when a file begins with other rows. Nothing but its name knows a receipt of money
-        again, so every other command goes under its own.
+        It raises the ledger's errors, but no Refusal. Hours are known to the ledger by what they
+        say, so they go in one transaction and it does no harm when a file begins with other rows.
+        Nothing but its name knows a receipt of money again, so every other command goes under its
+        own.
         """
         commands = [row.command for row in rows if row.command is not None]
         if not commands:
-            return []
+            return list
         if self._dry_run:
-            return self._told(self._submit(commands).result())
+            dry = self._submit(commands)
+            return lambda: self._told(dry.result())
         names = [self._name(command) for command in commands]
         if all(isinstance(command, LogHours) for command in commands):
             return self._send_hours(commands, f"{names[0]}{names[-1]}")
@@ -72,29 +74,35 @@ class Sender:
             self._submit([command], row.name, "atomic")
             for row, command in zip(rows, commands, strict=True)
         ]
-        return [_single(future) for future in asked]
+        return lambda: [_single(future) for future in asked]
 
     def _name(self, command: Command) -> str:
         self._chain.update(_ENCODER.encode(command) + b"\n")
         return self._chain.hexdigest()
 
-    def _send_hours(self, commands: Sequence[Command], seed: str) -> list[Told]:
+    def _send_hours(self, commands: Sequence[Command], seed: str) -> Callable[[], list[Told]]:
         """Many rows of hours in one transaction.
 
         What an earlier run was refused is asked again, under a name of its own, as often as
         there were such runs: members and projects may have been registered meanwhile.
         """
         digest = hashlib.sha256(f"{seed}\n{self._caller.holder}".encode()).hexdigest()
-        told: list[Told] = [Told({}, before=False)] * len(commands)
-        again, attempt = list(range(len(commands))), 0
-        while again:
-            asked = [commands[index] for index in again]
-            answered = self._submit(asked, f"import-{digest[:40]}.{attempt}").result()
-            for index, answer in zip(again, self._told(answered), strict=True):
-                told[index] = answer
-            again = [n for n in again if answered.replayed and isinstance(told[n].outcome, Refused)]
-            attempt += 1
-        return told
+        first = self._submit(commands, f"import-{digest[:40]}.0")
+
+        def wait() -> list[Told]:
+            answered = first.result()
+            told = self._told(answered)
+            again, attempt = _refused_before(answered, range(len(commands))), 0
+            while again:
+                attempt += 1
+                asked = [commands[index] for index in again]
+                answered = self._submit(asked, f"import-{digest[:40]}.{attempt}").result()
+                for index, answer in zip(again, self._told(answered), strict=True):
+                    told[index] = answer
+                again = _refused_before(answered, again)
+            return told
+
+        return wait
 
     def _submit(
         self, commands: Sequence[Command], name: str | None = None, on_error: OnError = "continue"
@@ -110,6 +118,14 @@ class Sender:
 
     def _told(self, answered: Answered) -> list[Told]:
         return [Told(outcome, answered.replayed) for outcome in answered.outcomes]
+
+
+def _refused_before(answered: Answered, indexes: Sequence[int]) -> list[int]:
+    """Which of these commands an earlier run was refused."""
+    if not answered.replayed:
+        return []
+    outcomes = zip(indexes, answered.outcomes, strict=True)
+    return [index for index, outcome in outcomes if isinstance(outcome, Refused)]
 
 
 def _single(future: "Future[Answered]") -> Told:
