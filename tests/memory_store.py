@@ -21,6 +21,8 @@ class MemoryStore:
         #: Called in turn, one an append: (store, batch, write) → decides what happens.
         self.faults: list[Callable[[MemoryStore, Batch, Callable[[], None]], None]] = []
         self.appends = 0
+        #: How many streams were read.
+        self.streams_read = 0
 
     def head(self) -> Head:
         if not self.rows:
@@ -61,6 +63,7 @@ class MemoryStore:
 
     def select_streams(self, ids: Sequence[str]) -> Iterator[Row]:
         wanted = set(ids)
+        self.streams_read += len(wanted)
         return iter([row for row in self.rows if row.originator_id in wanted])
 
     def select_rows(self, after: int, limit: int) -> list[Row]:

@@ -105,6 +105,10 @@ class Decider:
             self.before_forgetting()
             self.forget(str(event.originator_id) for event in draft.events)
 
+    def follow(self, after: int, until: int) -> None:
+        """Take in what another writer wrote between two positions."""
+        self._states.follow(after, until)
+
     def forget(self, streams: Iterable[str]) -> None:
         """Drop the states of these streams."""
         self._states.forget(streams)

@@ -18,6 +18,8 @@ from ledger.store.log import LogStore
 
 #: Events whose effect is kept in memory at most; an entry takes about 200 bytes.
 EVENTS_KEPT_MAX: Final = 1_500_000
+#: So many events of others are rather taken in than their streams read again.
+FOLLOWED_MAX: Final = 5_000
 
 
 class Known(Struct):
@@ -95,6 +97,28 @@ class States:
         known.state = evolve(known.state, stream, event)
         known.version += 1
         return known.version
+
+    def follow(self, after: int, until: int) -> None:
+        """Take in what another writer wrote behind `after`, up to `until`.
+
+        So a long stream stays warm whoever writes to it. Where there is too much, what it touches
+        is dropped, and read again when asked for.
+        """
+        if until - after > FOLLOWED_MAX:
+            self.forget(self._store.streams_after(after))
+            return
+        for row in self._store.select_rows(after, until - after):
+            stream, version = row.originator_id, row.originator_version
+            known = self._known.get(stream)
+            # What was read in the meantime may have it already.
+            if known is None or known.version >= version:
+                continue
+            if stream == self._ledger_stream:
+                self._rulebook = None
+            if known.version + 1 == version:
+                self.apply(stream, decode(row.topic, row.state))
+            else:
+                self.forget((stream,))
 
     def forget(self, streams: Iterable[str]) -> None:
         """Drop states that another writer changed, or that hold what was not written."""

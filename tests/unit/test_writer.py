@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from ledger import states
 from ledger.decider import Decider
 from ledger.domain.access import operator
 from ledger.domain.commands import (
@@ -19,6 +20,7 @@ from ledger.domain.errors import (
     AlreadyExists,
     IdempotencyMismatch,
     InvalidCommand,
+    NothingChanges,
     Unavailable,
 )
 from ledger.log import merkle
@@ -343,6 +345,39 @@ def test_recorded_time_never_goes_back(desk: Desk, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(writing, "datetime", Clock)
     desk.do("c1", register("V1"))
     assert desk.store.head().timestamp == last
+
+
+def test_what_another_writer_wrote_is_taken_in_and_no_stream_is_read_again(desk: Desk) -> None:
+    """Two writers take turns on one member; each knows what the other did."""
+    other = Writer(desk.store, Decider(desk.store))
+    desk.do("c0", register("V1"))
+    desk.do("c1", MoveMember(member="V1", region="330424002"))
+    other.submit(ask("o1", MoveMember(member="V1", region="330424003"))).result(timeout=30)
+    desk.do("c2", MoveMember(member="V1", region="330424002"))
+    reads = desk.store.streams_read
+    for turn in range(5):
+        moved = MoveMember(member="V1", region=f"33042410{turn}")
+        other.submit(ask(f"o2.{turn}", moved)).result(timeout=30)
+        with pytest.raises(NothingChanges):  # so it knows
+            desk.do(f"c3.{turn}", moved)
+        desk.do(f"c4.{turn}", MoveMember(member="V1", region="330424002"))
+    assert desk.store.streams_read == reads
+    other.close()
+    check_log(desk.store)
+
+
+def test_what_is_too_much_to_take_in_is_read_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(states, "FOLLOWED_MAX", 3)
+    other = Writer(desk.store, Decider(desk.store))
+    desk.do("c1", register("V1"))
+    others = [register(f"V{n}") for n in range(2, 9)]
+    moved = MoveMember(member="V1", region="330424003")
+    other.submit(ask("o1", *others, moved)).result(timeout=30)
+    other.close()
+    with pytest.raises(NothingChanges):
+        desk.do("c2", moved)
 
 
 def test_a_closed_writer_finishes_what_was_submitted_and_takes_no_more() -> None:

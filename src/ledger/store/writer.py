@@ -49,6 +49,9 @@ class Decider(Protocol):
     def decide(self, request: Request, now: datetime) -> Draft:
         """Decide all commands of a request on the states as they are, and move the states on."""
 
+    def follow(self, after: int, until: int) -> None:
+        """Take in what another writer wrote behind position `after`, up to `until`."""
+
     def forget(self, streams: Iterable[str]) -> None:
         """Drop the states of these streams."""
 
@@ -330,7 +333,7 @@ class Writer:
         return head
 
     def _catch_up(self, position: int) -> Head:
-        """The head, at `position` or later; states that others changed since are dropped."""
+        """The head, at `position` or later; what others wrote since is taken in."""
         known, flight = self._head, self._flight
         if known is not None and flight is not None:
             if flight.pending.head.position <= position <= known.position:
@@ -340,8 +343,9 @@ class Writer:
             self._decider.forget_all()
             self._head = self._store.head()
         elif known.position < position:
-            self._head = self._store.head()  # first: what comes after it is only forgotten more
-            self._decider.forget(self._store.streams_after(known.position))
+            head, self._head = self._store.head(), None  # until all of it is taken in
+            self._decider.follow(known.position, head.position)
+            self._head = head
         assert self._head is not None
         return self._head
 
