@@ -2,6 +2,10 @@
 
 Quantities are integers: minutes, credit-minutes, fen (1/100 yuan). Ids are
 short ASCII codes; a name is the only free text and never names a person.
+
+Structures that stand inside events (Lot, Terms, Threshold, StarLevel, GrantInputs)
+are read with their bounds from every log ever written: a bound here may be
+widened, never narrowed.
 """
 
 import unicodedata
