@@ -124,7 +124,8 @@ class States:
         """Drop states that another writer changed, or that hold what was not written."""
         for stream in streams:
             if stream == self._ledger_stream:
-                self._rulebook = None
+                # Its very name may be one that was not written.
+                self._ledger_stream = self._rulebook = None
             known = self._known.pop(stream, None)
             self._events_kept -= known.version if known else 0
 

@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.domain.access import operator
-from ledger.domain.commands import Command, LogHours, VerifyHours
+from ledger.domain.commands import Command, EntryCommand, LogHours, SetStarLevels, VerifyHours
 from ledger.domain.errors import InvalidCommand
+from ledger.domain.values import StarLevel
 from ledger.store.requests import Request
 
 RIGHT = LogHours(
@@ -46,6 +47,21 @@ def test_one_malformed_command_among_many_is_named(field: str, value: Any) -> No
     with pytest.raises(InvalidCommand) as refused:
         ask(wrong)
     assert refused.value.index == 0
+
+
+@pytest.mark.parametrize("stars", [1.5, True, 1.0])
+def test_a_number_in_a_structure_does_not_hide_behind_one_that_equals_it(stars: Any) -> None:
+    right = SetStarLevels(region="33", levels=(StarLevel(stars=1, minutes=60),))
+    wrong = SetStarLevels(region="33", levels=(StarLevel(stars=stars, minutes=60),))
+    with pytest.raises(InvalidCommand) as refused:
+        ask(right, wrong)
+    assert refused.value.index == 1
+
+
+def test_what_is_no_command_is_refused_among_many_too() -> None:
+    with pytest.raises(InvalidCommand) as refused:
+        ask(RIGHT, EntryCommand(entry="V1-1"))
+    assert refused.value.index == 1
 
 
 def test_the_hash_of_a_request_is_that_of_its_lines() -> None:

@@ -295,6 +295,28 @@ def test_the_same_command_twice_in_one_group_has_one_effect_and_one_answer(desk:
     assert desk.streams()[1:] == ["member/V0", "member/V1"]
 
 
+def test_twins_are_both_told_of_an_outage_and_the_writer_goes_on_afterwards(desk: Desk) -> None:
+    held = Held(desk)
+    desk.store.faults = [failed_and_lost] * 50
+    twins = [desk.writer.submit(ask("c1", register("V1"))) for _ in range(2)]
+    held.let_go()
+    for twin in twins:
+        with pytest.raises(Unavailable):
+            twin.result(timeout=30)
+    desk.store.faults = []
+    assert desk.do("c1", register("V1")).replayed is False
+
+
+def test_an_opening_that_was_not_kept_leaves_no_name_behind() -> None:
+    store = MemoryStore()
+    writer = Writer(store, Decider(store))
+    for name, is_dry in (("a.example", True), ("b.example", False)):
+        batch = ask(name, OpenLedger(origin=name), register("V1"), dry_run=is_dry)
+        assert writer.submit(batch).result(timeout=30).outcomes[0] == {"origin": name}
+    writer.close()
+    assert [row.originator_id for row in store.rows] == ["ledger/b.example", "member/V1"]
+
+
 def test_an_atomic_batch_is_kept_whole_or_not_at_all(desk: Desk) -> None:
     with pytest.raises(AlreadyExists) as refused:
         desk.do("b1", register("V1"), register("V2"), register("V1"))

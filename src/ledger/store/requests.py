@@ -5,9 +5,10 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from operator import attrgetter
+from types import NoneType
 from typing import Any, Final, Literal, get_type_hints
 
 import msgspec
@@ -25,6 +26,9 @@ OnError = Literal["atomic", "stop", "continue"]
 Result = dict[str, str | int | bool]
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
+#: Types of values that are equal only where they are written alike; with numbers, within a type.
+_TEXTUAL: Final = {str, date, NoneType}
+_PLAIN: Final = {*_TEXTUAL, int, float, bool}
 _DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in COMMANDS.values()}
 
 
@@ -186,20 +190,31 @@ def _are_well_formed(commands: Sequence[Command]) -> bool:
     Fields are checked apart, which is all that their types do.
     """
     for kind in set(map(type, commands)):
+        if kind not in _DECODERS:
+            return False
         alike = [command for command in commands if type(command) is kind]
         for name, decoder in _columns(kind):
             values = list(map(attrgetter(name), alike))
             try:
-                distinct = set(values)
-                # Numbers of other types are equal and would hide each other.
-                if any(isinstance(value, (int, float)) for value in distinct):
-                    distinct = set(zip(map(type, values), values, strict=True))
-                    decoder.decode(_ENCODER.encode([value for _, value in distinct]))
-                else:
-                    decoder.decode(_ENCODER.encode(list(distinct)))
+                decoder.decode(_ENCODER.encode(_distinct(values)))
             except (msgspec.MsgspecError, UnicodeError, TypeError):
                 return False
     return True
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    """Each value once, as far as it can be told. Raises TypeError for one without a hash.
+
+    Numbers of other types are equal and would hide each other, and so do the structures and
+    tuples they stand in: of these all are kept.
+    """
+    distinct = set(values)
+    kinds = set(map(type, distinct))
+    if kinds <= _TEXTUAL:
+        return list(distinct)
+    if kinds <= _PLAIN:
+        return [value for _, value in set(zip(map(type, values), values, strict=True))]
+    return values
 
 
 @cache

@@ -242,15 +242,14 @@ class Writer:
         waiting = [request for request in requests if not request.future.done()]
         if len(requests) == 1 or isinstance(error, Unavailable):
             for request in waiting:
-                request.future.set_exception(error)
+                _fail(request, error)
             return
         for request in waiting:
             try:
                 self._write([request])
             except BaseException as own:  # noqa: BLE001  as above
                 self._lose_track()
-                if not request.future.done():
-                    request.future.set_exception(own)
+                _fail(request, own)
 
     def _write(self, requests: list[Request]) -> None:
         """Decide and write, again when another process wrote first or the line broke."""
@@ -357,3 +356,9 @@ class Writer:
         """After an error of unknown outcome nothing is known of the log."""
         self._head = None
         self._decider.forget_all()
+
+
+def _fail(request: Request, error: BaseException) -> None:
+    """Tell an error, unless the request was told already: with its twin, for one."""
+    if not request.future.done():
+        request.future.set_exception(error)
