@@ -50,6 +50,8 @@ _SYNONYMS: Final[dict[str, str]] = {
 
 #: Several columns may give a duration, if they say the same.
 DURATIONS: Final = ("minutes", "system", "manual")
+#: A bare number in these may be the number of a day.
+DATED: Final = ("service_on", "start", "end", "effective_on")
 FIELDS: Final = frozenset(_SYNONYMS)
 #: A header without what stands in brackets, and without a unit at its end.
 _IN_BRACKETS: Final = re.compile(r"[(\[【][^()\[\]【】]*[)\]】]")
@@ -95,6 +97,8 @@ class Column(Struct, frozen=True):
     header: str
     field: str
     unit: Unit | None = None
+    #: How plain the header is; of two for one field the lower wins.
+    rank: int = 0
 
 
 class Layout(Struct, frozen=True):
@@ -188,6 +192,16 @@ def _one_line(header: str) -> str:
     return re.sub(r"\s+", " ", plain(header))
 
 
+def plainest(layouts: Iterable[Layout]) -> dict[str, str]:
+    """Field → the plainest header it is read under in several tables; durations have none."""
+    found: dict[str, Column] = {}
+    for column in (column for layout in layouts for column in layout.columns):
+        known = found.get(column.field)
+        if known is None or column.rank < known.rank:
+            found[column.field] = column
+    return {name: column.header for name, column in found.items() if name not in DURATIONS}
+
+
 # finding the header
 
 
@@ -226,26 +240,26 @@ def _merged(upper: Sequence[Cell], lower: Sequence[Cell], mapping: Meanings) -> 
 def layout_of(cells: Sequence[Cell], mapping: Meanings, *, rows: int = 0) -> Layout:
     """The columns of a header row. Raises AmbiguousHeader."""
     headers = tuple(map(_text, cells))
-    best: dict[str, tuple[int, Column]] = {}
+    best: dict[str, Column] = {}
     many: list[Column] = []
     for index, meaning in enumerate(_meanings(cells, mapping)):
         if meaning is None or meaning.field == IGNORE:
             continue
-        column = Column(index, headers[index], meaning.field, meaning.unit)
+        column = Column(index, headers[index], meaning.field, meaning.unit, meaning.rank)
         if meaning.field in DURATIONS:
             many.append(column)
         else:
-            _keep_better(best, column, meaning.rank)
-    columns = sorted([*many, *(c for _, c in best.values())], key=lambda column: column.index)
+            _keep_better(best, column)
+    columns = sorted([*many, *best.values()], key=lambda column: column.index)
     return Layout(headers, tuple(columns), rows, tuple(cells))
 
 
-def _keep_better(best: dict[str, tuple[int, Column]], column: Column, rank: int) -> None:
+def _keep_better(best: dict[str, Column], column: Column) -> None:
     known = best.get(column.field)
-    if known is not None and known[0] == rank:
-        raise AmbiguousHeader(column.field, first=known[1].header, second=column.header)
-    if known is None or rank < known[0]:
-        best[column.field] = (rank, column)
+    if known is not None and known.rank == column.rank:
+        raise AmbiguousHeader(column.field, first=known.header, second=column.header)
+    if known is None or column.rank < known.rank:
+        best[column.field] = column
 
 
 def _meanings(cells: Iterable[Cell], mapping: Meanings) -> list[Meaning | None]:

@@ -11,7 +11,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -134,12 +134,15 @@ def _synced(file: IO[str]) -> None:
 
 
 def csv_writer(
-    headers: Sequence[Sequence[str]], sheets: Sequence[str]
+    headers: Sequence[Sequence[str]],
+    sheets: Sequence[str],
+    renamed: Sequence[Mapping[str, str]],
 ) -> Callable[[Path, Spool], None]:
     """Writes rejects as CSV for office programs: UTF-8 with BOM, CRLF, no formulas.
 
-    `headers` and `sheets`: of each table of the file. Tables with other columns share the file:
-    columns are matched by header, the second of a name with the second.
+    `headers`, `sheets` and `renamed` (a row's own header → the one it has here): of each table of
+    the file. Tables with other columns share the file: columns are matched by header, the second
+    of a name with the second.
     """
     keyed = [_keyed(names) for names in headers]
 
@@ -154,18 +157,17 @@ def csv_writer(
             table.writerow([*REJECT_COLUMNS, *(escape(name) for name, _ in columns)])
             for reject in spool:
                 cells = dict(zip(wide[reject.table], reject.cells, strict=False))
-                table.writerow(
-                    map(escape, [*_own(reject, sheets), *(cells.get(key, "") for key in columns)])
-                )
+                own = _own(reject, sheets[reject.table], renamed[reject.table])
+                table.writerow(map(escape, [*own, *(cells.get(key, "") for key in columns)]))
             _synced(file)
 
     return write
 
 
-def _own(reject: Reject, sheets: Sequence[str]) -> list[str]:
+def _own(reject: Reject, sheet: str, renamed: Mapping[str, str]) -> list[str]:
     """The cells under REJECT_COLUMNS."""
-    sheet = sheets[reject.table]
-    return [str(reject.row), sheet, reject.column, reject.code, reject.reason]
+    column = renamed.get(reject.column, reject.column)
+    return [str(reject.row), sheet, column, reject.code, reject.reason]
 
 
 Key = tuple[str, int]

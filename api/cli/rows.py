@@ -117,16 +117,11 @@ def missing(layout: Layout, options: Options) -> list[str]:
 
 
 class RowReader:
-    """Reads the rows of one table.
+    """Reads the rows of one table. Raises InvalidCommand for a default that cannot be read."""
 
-    `shift`: days to be added to bare day numbers. Raises InvalidCommand for a default that cannot
-    be read.
-    """
-
-    def __init__(self, layout: Layout, options: Options, shift: int = 0) -> None:
+    def __init__(self, layout: Layout, options: Options) -> None:
         self._layout = layout
         self._unit = options.unit
-        self._shift = shift
         self._defaults = dict(options.defaults)
         self._names = _names(options.values)
         self._index = {c.field: c.index for c in layout.columns if c.field not in DURATIONS}
@@ -177,8 +172,6 @@ class RowReader:
 
     def _value(self, name: str, cell: Cell) -> Any:
         try:
-            if self._shift and isinstance(cell, int | float) and name == "service_on":
-                cell += self._shift
             return _READ[name](self._named(name, cell))
         except BadCell as error:
             raise RowRefused(name, f"{error}") from None

@@ -8,10 +8,12 @@ from msgspec import Struct
 from api.cli import rejects
 from api.cli.cells import Cell, shown
 from api.cli.headers import (
+    DATED,
     DURATIONS,
     HeaderNotFound,
     Layout,
     find_header,
+    plainest,
     read_mapping,
 )
 from api.cli.import_summary import Summary
@@ -63,10 +65,9 @@ class Tables:
         meanings = read_mapping(options.mapping)
         self._layouts = [find_header(table.head, meanings) for table in book.tables]
         self._readers = [
-            RowReader(layout, options, table.shift) if layout and not missing(layout, options)
-            else None
-            for layout, table in zip(self._layouts, book.tables, strict=True)
-        ]  # fmt: skip
+            RowReader(layout, options) if layout and not missing(layout, options) else None
+            for layout in self._layouts
+        ]
         if not any(self._readers):
             raise self._no_header(options)
         unknown = [
@@ -95,7 +96,6 @@ class Tables:
         """The rows below the header that are not blank, nor the header printed again."""
         layout = self._layouts[number] if self._readers[number] else None
         top, again = (layout.rows, list(layout.cells)) if layout else (0, [])
-        mended = layout is not None and layout.is_mended
         for record in table.records():
             if record.row <= top:
                 self._summary.headings += 1
@@ -104,7 +104,16 @@ class Tables:
             elif record.cells == again:
                 self._summary.headings += 1
             else:
-                yield Row(number, record.row, _mended(record.cells) if mended else record.cells)
+                yield Row(number, record.row, self._settled(number, record.cells))
+
+    def _settled(self, number: int, cells: Sequence[Cell]) -> Sequence[Cell]:
+        """The cells of a row, read alike whether in the office's file or in its rejects file."""
+        layout, shift = self._layouts[number], self._book.tables[number].shift
+        if layout is None:
+            return cells
+        if layout.is_mended:
+            return [rejects.unescape(cell) if isinstance(cell, str) else cell for cell in cells]
+        return _shifted(cells, layout, shift) if shift else cells
 
     def original(self, row: Row) -> list[str]:
         """A row's own cells as text, without what an earlier reject added."""
@@ -112,16 +121,32 @@ class Tables:
         return [shown(cell) for index, cell in enumerate(row.cells) if index not in skipped]
 
     def write_rejects(self, path: Path, spool: Spool) -> None:
-        """Write the refused rows as a table under the headers they stood under."""
-        headers = []
+        """Write the refused rows as a table under the headers they stood under.
+
+        What tables read as one field stands in one column, or mended rows would not be read.
+        """
+        headers, renamed = [], self._renamed()
         for number, layout in enumerate(self._layouts):
             names = [shown(cell) for cell in layout.cells] if layout else []
             if layout is not None and layout.is_mended:
                 names = [rejects.unescape(name) for name in names]
+            for column in layout.columns if layout else ():
+                names[column.index] = renamed[number].get(column.header, names[column.index])
             skipped = self._skipped(number)
             headers.append([name for index, name in enumerate(names) if index not in skipped])
         sheets = [table.name for table in self._book.tables]
-        rejects.csv_writer(headers, sheets)(path, spool)
+        rejects.csv_writer(headers, sheets, renamed)(path, spool)
+
+    def _renamed(self) -> list[dict[str, str]]:
+        """Of each table: header → the one that its column has in the rejects file."""
+        layouts = [layout for layout in self._layouts if layout is not None]
+        shared = plainest(layouts) if len(layouts) > 1 else {}
+        return [
+            {c.header: shared[c.field] for c in layout.columns if c.field in shared}
+            if layout
+            else {}
+            for layout in self._layouts
+        ]
 
     def _skipped(self, number: int) -> frozenset[int]:
         layout = self._layouts[number]
@@ -153,9 +178,13 @@ class Tables:
         self._summary.notes = list(dict.fromkeys(notes))
 
 
-def _mended(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells of a rejects file as they were before they were made safe for it."""
-    return [rejects.unescape(cell) if isinstance(cell, str) else cell for cell in cells]
+def _shifted(cells: Sequence[Cell], layout: Layout, days: int) -> list[Cell]:
+    """The cells with bare day numbers moved by so many days; a time alone is below 1."""
+    dated = {column.index for column in layout.columns if column.field in DATED}
+    return [
+        cell + days if index in dated and isinstance(cell, int | float) and cell > 1 else cell
+        for index, cell in enumerate(cells)
+    ]
 
 
 def notes_on(layout: Layout, options: Options) -> list[str]:

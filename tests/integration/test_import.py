@@ -29,7 +29,6 @@ from tests.office import (
     register,
     rejected,
     save,
-    save_sheets,
 )
 
 TOMORROW: Final = date.today() + timedelta(days=2)
@@ -173,35 +172,6 @@ def test_a_dry_run_says_the_same_and_writes_nothing(database_url: str, tmp_path:
         for summary in (dry, wet):
             summary.rejects, summary.dry_run = None, False
         assert dry == wet
-
-
-# several sheets
-
-
-def test_sheets_without_a_header_of_hours_are_refused_row_by_row(
-    sqlite_url: str, tmp_path: Path
-) -> None:
-    other: list[list[Cell]] = [
-        ["编号", "项目名称", "日期", "分钟", "类别"],
-        ["V0001", "助学", SPRING, 90, "助老"],
-        ["V0009", "助学", SPRING, 90, "助老"],
-    ]
-    note: list[list[Cell]] = [["填表说明"], [], ["请勿改动", "V0001"]]
-    path = save_sheets(tmp_path / "a.xlsx", {"说明": note, "三月": TABLE, "四月": other})
-    with office(sqlite_url, "V0001", "V0002") as ledger:
-        summary = bring(ledger, path)
-        assert summary.rows == 16 + 2 + 2
-        assert summary.kept + summary.already + summary.refused_rows == summary.rows
-        found = rejected(Path(str(summary.rejects)))
-        assert [(r["_sheet"], r["_row"], r["_code"]) for r in found if r["_sheet"] != "三月"] == [
-            ("说明", "1", "header_not_found"),
-            ("说明", "3", "header_not_found"),
-            ("四月", "3", "member_not_found"),
-        ]
-        assert [r["编号"] for r in found if r["_sheet"] == "四月"] == ["V0009"]
-        assert any("说明" in note for note in summary.notes)
-        assert ("V0001", "P002", "2025-03-01", 90) in entries(ledger)
-        assert bring(ledger, path, sheet="四月").rows == 2
 
 
 def test_a_header_printed_again_is_no_row(sqlite_url: str, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_an_escaped_cell_is_no_formula_and_reads_back(text: str) -> None:
 def test_the_file_is_utf8_with_bom_and_crlf(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     spool = spooled(Reject(0, 7, "时长", "day_overfull", "too much", ["V1", "-2", "=1+1"]))
-    write = rejects.csv_writer([["编号", "时长", "备注"]], [""])
+    write = rejects.csv_writer([["编号", "时长", "备注"]], [""], [{}])
     assert rejects.publish(path, spool, write) == path
     assert (
         path.read_bytes()
@@ -54,7 +54,9 @@ def test_tables_with_other_columns_share_the_file(tmp_path: Path) -> None:
         Reject(1, 2, "", "c", "r", ["x", "y"]),
         Reject(2, 5, "", "c", "r", ["z"]),
     )
-    write = rejects.csv_writer([["编号", "备注", "备注"], ["备注", "编号"], []], ["一", "二", "三"])
+    write = rejects.csv_writer(
+        [["编号", "备注", "备注"], ["备注", "编号"], []], ["一", "二", "三"], [{}] * 3
+    )
     rejects.publish(path, spool, write)
     assert [row[5:] for row in rows(path)] == [
         ["编号", "备注", "备注", ""],
@@ -66,7 +68,7 @@ def test_tables_with_other_columns_share_the_file(tmp_path: Path) -> None:
 
 def test_nothing_refused_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
-    assert rejects.publish(path, Spool(), rejects.csv_writer([[]], [""])) is None
+    assert rejects.publish(path, Spool(), rejects.csv_writer([[]], [""], [{}])) is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -75,7 +77,7 @@ def test_a_file_that_says_something_else_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("mended by hand")
     spool = spooled(Reject(0, 1, "", "c", "r", ["a"]))
-    write = rejects.csv_writer([["编号"]], [""])
+    write = rejects.csv_writer([["编号"]], [""], [{}])
     rejects.publish(path, spool, write)
     assert (tmp_path / "r.csv.bak").read_text() == "mended by hand"
     rejects.publish(path, spool, write)
