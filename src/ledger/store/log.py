@@ -32,6 +32,19 @@ class Row(NamedTuple):
         )
 
 
+def row_of_line(line: bytes) -> Row:
+    """The row of an exported line, without stored hashes. Raises CorruptLog."""
+    found = codec.parse_line(line)
+    return Row(
+        found.position,
+        found.originator_id,
+        found.originator_version,
+        found.topic,
+        bytes(found.state),
+        b"",
+    )
+
+
 class CommandRow(NamedTuple):
     """An answered command: written in the transaction of its events, never changed.
 
