@@ -41,15 +41,21 @@ def read_key(path: Path, *, at: str) -> Signer:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise InvalidSettings(at, reason=error.strerror) from None
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise InvalidSettings(at, reason="not a file")
-        if mode & OTHERS:
-            reason = "others may read the key: chmod 600"
-            raise InvalidSettings(at, reason=reason, mode=f"{stat.S_IMODE(mode):o}")
-        content = file.read(BYTES_MAX + 1)
+    try:
+        _check_mode(os.fstat(descriptor).st_mode, at)
+        content = os.read(descriptor, BYTES_MAX)
+    finally:
+        os.close(descriptor)
     return _parsed(content.decode(errors="replace"), at)
+
+
+def _check_mode(mode: int, at: str) -> None:
+    """Whether it is a file that only its owner may touch. Raises InvalidSettings."""
+    if not stat.S_ISREG(mode):
+        raise InvalidSettings(at, reason="not a file")
+    if mode & OTHERS:
+        reason = "others may touch the key: chmod 600"
+        raise InvalidSettings(at, reason=reason, mode=f"{stat.S_IMODE(mode):o}")
 
 
 def _parsed(text: str, at: str) -> Signer:
