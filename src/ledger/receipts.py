@@ -24,22 +24,26 @@ class Receipts:
 
     def is_at_hand(self, answered: Answered) -> bool:
         """Whether `of_answer` needs no look at the log."""
-        return bool(self._origin and answered.leaves)
+        return bool(self._origin and answered.events)
 
     def of_answer(self, answered: Answered) -> bytes:
-        """The signed receipt of an answer that says where its events stand.
+        """The signed receipt of an answer; of one that was given before, from the log.
 
         Raises BadReceipt for more events than a receipt confirms, InvalidSettings when the key is
         another log's; and what reading the log raises, where that is needed.
         """
-        if not answered.leaves or answered.recorded is None:
+        first = answered.first_position
+        if not answered.events or answered.recorded is None:
             return self.of_command(answered.command_id)
-        return self._sign(
-            answered.command_id,
-            recorded_text(answered.recorded),
-            answered.first_position,
-            answered.leaves,
-        )
+        leaves = [
+            merkle.leaf_hash(
+                codec.line(
+                    position, each.originator_id, each.originator_version, each.topic, each.state
+                )
+            )
+            for position, each in enumerate(answered.events, start=first)
+        ]
+        return self._sign(answered.command_id, recorded_text(answered.recorded), first, leaves)
 
     def of_command(self, command_id: str) -> bytes:
         """The signed receipt of a command that was carried out, from its stored lines.
