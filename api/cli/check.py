@@ -13,10 +13,9 @@ from api.cli.refusals import REFUSED
 from api.cli.session import Session, session
 from api.cli.signed_files import Small, log_key_option, verifier_for
 from ledger.domain.errors import CorruptLog
-from ledger.line_check import LineCheck, rows_of_lines, signed_roots
+from ledger.line_check import LineCheck, check_stored, rows_of_lines, signed_roots
 from ledger.log import checkpoint
 from ledger.log.checkpoint import Checkpoint, Verifier
-from ledger.store.tree import rows_between
 
 if TYPE_CHECKING:
     from projections.rebuild import Difference
@@ -27,15 +26,10 @@ def check_lines(now: Session, signed: Mapping[int, bytes] | None = None) -> Line
 
     `signed`: roots by size. Raises CorruptLog.
     """
-    store, lines = now.open().store, LineCheck(signed)
-    size, _ = store.glance(())  # the head would decode the last line, which may be the wrong one
+    store = now.open().store
+    size, _ = store.glance(())
     with progress("lines", size, unit="lines", shown=now.on_terminal) as advance:
-        for rows in rows_between(store, 0, size):
-            for row in rows:
-                lines.take(row)
-            advance(len(rows))
-    lines.end()
-    return lines
+        return check_stored(store, signed or {}, advance)
 
 
 def check_exported(now: Session, path: Path, signed: Mapping[int, bytes]) -> LineCheck:

@@ -6,7 +6,7 @@ changed since.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ledger.domain.errors import CheckpointNotFound, CorruptLog
 from ledger.log import checkpoint, merkle
@@ -87,11 +87,8 @@ class Checkpoints:
 
     def _read_back(self, until: int, advance: Advance) -> None:
         for rows in rows_between(self._store, self._size, until):
-            frontier, size = list(self._frontier), self._size
-            for row in rows:
-                _hash(row, frontier, size)
-                size += 1
-            self._frontier, self._size = frontier, size
+            self._frontier = _hashed(rows, self._frontier, self._size)
+            self._size += len(rows)
             advance(len(rows))
 
     def _keep(self) -> KeptCheckpoint:
@@ -102,13 +99,20 @@ class Checkpoints:
         return kept
 
 
-def _hash(row: Row, frontier: list[bytes], size: int) -> None:
-    """Add a row to the tree. Raises CorruptLog when it is not the next one, or stored otherwise."""
-    if row.position != size + 1:
-        raise CorruptLog("position", position=size + 1, error="missing")
-    if merkle.extend(frontier, size, merkle.leaf_hash(row.line())) != row.hashes:
-        error = "the stored hashes are not those of the line"
-        raise CorruptLog("position", position=row.position, error=error)
+def _hashed(rows: Sequence[Row], frontier: Sequence[bytes], size: int) -> list[bytes]:
+    """The frontier after these rows.
+
+    Raises CorruptLog at the first that is not the next one, or whose hashes are not its line's.
+    """
+    after = list(frontier)
+    found = merkle.extend_all(after, size, [merkle.leaf_hash(row.line()) for row in rows])
+    for position, (row, hashes) in enumerate(zip(rows, found, strict=True), start=size + 1):
+        if row.position != position:
+            raise CorruptLog("position", position=position, error="missing")
+        if row.hashes != hashes:
+            error = "the stored hashes are not those of the line"
+            raise CorruptLog("position", position=position, error=error)
+    return after
 
 
 def _missing(head: int, signed: int) -> CorruptLog:

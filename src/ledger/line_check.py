@@ -1,7 +1,7 @@
 """The log read line by line: each against its neighbours, its hashes, and what was signed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -9,6 +9,7 @@ from ledger.domain.errors import CorruptLog
 from ledger.log import checkpoint, codec, merkle
 from ledger.log.checkpoint import BadCheckpoint, Checkpoint
 from ledger.store.log import LogStore, Row, row_of_line
+from ledger.store.tree import rows_between
 
 #: The types of a row's columns; a SQLite file keeps whatever is put into it.
 COLUMNS: Final = (int, str, int, str, bytes, bytes)
@@ -83,6 +84,20 @@ class LineCheck:
         hashes = merkle.extend(self.frontier, self.size, merkle.leaf_hash(row.line()))
         is_right = self._is_exported or hashes == row.hashes
         return "" if is_right else "the stored hashes are not those of the line"
+
+
+def check_stored(
+    store: LogStore, signed: Mapping[int, bytes], advance: Callable[[int], object]
+) -> LineCheck:
+    """Every row of a store; `advance` is told how many more were read. Raises CorruptLog."""
+    lines = LineCheck(signed)
+    size, _ = store.glance(())  # the head would decode the last line, which may be the wrong one
+    for rows in rows_between(store, 0, size):
+        for row in rows:
+            lines.take(row)
+        advance(len(rows))
+    lines.end()
+    return lines
 
 
 def rows_of_lines(lines: Iterable[bytes]) -> Iterator[Row]:
