@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from ledger.domain.errors import LedgerError
+from ledger.domain.errors import CheckpointNotFound, LedgerError
 from ledger.log import checkpoint, merkle, proofs
-from ledger.log.checkpoint import BadCheckpoint
+from ledger.log.checkpoint import BadCheckpoint, Verifier
 from ledger.log.tlog_proof import HASHES_MAX
 from ledger.log.witness import Consistency
 
@@ -86,16 +86,17 @@ def _bounded(answer: "httpx.Response") -> bytes:
 
 
 class StoredLog:
-    """A log in a database of this machine, which shows what was signed last."""
+    """A log in a database of this machine, which shows what its key signed last."""
 
-    def __init__(self, store: "LogStore") -> None:
-        self._store = store
+    def __init__(self, store: "LogStore", log: Verifier) -> None:
+        self._store, self._log = store, log
 
     def checkpoint(self) -> bytes:
-        """The last checkpoint that was signed. Raises CheckpointNotFound."""
-        from ledger.checkpoints import last_kept  # noqa: PLC0415 (not for --help)
-
-        return last_kept(self._store).note
+        """The last checkpoint that was signed with the key. Raises CheckpointNotFound."""
+        kept = self._store.last_checkpoint(str(self._log))
+        if kept is None:
+            raise CheckpointNotFound("checkpoint", key=str(self._log))
+        return kept.note
 
     def consistency(self, old: int, new: int) -> Consistency:
         """The proof, from the stored tree. Raises CorruptLog."""

@@ -29,7 +29,7 @@ def observe(
 
     now = session()
     log, signer = verifier_for(now, log_key), read_key(witness_key, at="witness-key")
-    seen = Witness(state, signer, log).observe(source_of(now, source), int(time.time()))
+    seen = Witness(state, signer, log).observe(source_of(now, source, log), int(time.time()))
     if output is not None or not now.json:
         put(output, seen.note)
     size = seen.checkpoint.size
@@ -43,10 +43,10 @@ def observe(
         click.echo(f"Cosigned: {size:,} events, which {since}.", err=True)
 
 
-def source_of(now: Session, source: str | None) -> "Source":
+def source_of(now: Session, source: str | None, log: Verifier) -> "Source":
     """The log that is asked."""
     if source is None:
-        return StoredLog(now.open().store)
+        return StoredLog(now.open().store, log)
     if is_url(source):
         return HttpLog(source, now.secret)
     return FolderLog(Path(source))
