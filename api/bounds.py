@@ -32,6 +32,8 @@ class Bounds(Struct, frozen=True, kw_only=True):
     stranger_rate_max: int = 600
     #: Rows of the log one request may look through in search of a topic.
     scan_rows_max: int = 20_000
+    #: Lines one request for a checkpoint reads back; a longer rest is left to the next one.
+    checkpoint_rows_max: int = 200_000
     #: Streams of server-sent events at once, and how often each looks for more.
     streams_max: int = 200
     stream_pause_s: float = 0.25

@@ -41,7 +41,8 @@ STATUS: Final[Mapping[str, int]] = {code: status for status, codes in {
     404: "route_not_found not_found member_not_found organisation_not_found project_not_found"
          " activity_not_found policy_not_found fund_not_found entry_not_found grant_not_found"
          " expense_not_found transfer_not_found credential_not_found membership_not_found"
-         " key_not_found note_not_found source_not_found region_not_found",
+         " key_not_found note_not_found source_not_found region_not_found checkpoint_not_found"
+         " command_not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
     408: "request_timeout",

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
 
 from api import auth
 from api.arrivals import Arrivals
@@ -16,14 +18,21 @@ from api.health import Health
 from api.metrics import Metrics
 from api.rates import Rates
 from ledger.application import Ledger
+from ledger.checkpoints import Checkpoints
 from ledger.domain.access import Caller
 from ledger.domain.commands import Command, IssueKey, RevokeKey
 from ledger.domain.errors import LedgerError, Unauthenticated
+from ledger.log.signer import Signer
+from ledger.receipts import Receipts
 from ledger.settings import Settings
+from ledger.signing import signer_of
 from ledger.store.requests import Answered, OnError, Refused
+from ledger.store.tree import origin_of
 from projections.database import open_engine, open_reads
 from projections.looks import Looks
 from projections.runner import Tailer
+
+log = logging.getLogger("hourledger.receipts")
 
 
 class Runtime:
@@ -38,6 +47,7 @@ class Runtime:
         with contextlib.ExitStack() as stack:
             self.ledger = Ledger(settings)
             stack.callback(self.ledger.close)
+            signer = _signer_of(self.ledger)
             self.reads = open_reads(settings.read_models)
             stack.callback(self.reads.close)
             self.looks = Looks(open_engine(settings.read_models))
@@ -55,6 +65,10 @@ class Runtime:
         self.freshness = Freshness(
             lambda: self.reads.position, lambda: self.ledger.store.head().position
         )
+        #: What signs checkpoints and receipts, where there is a key.
+        self.checkpoints = Checkpoints(self.ledger.store, signer) if signer else None
+        self._receipts = Receipts(self.ledger.store, signer) if signer else None
+        self.signing = asyncio.Lock()
         #: Set when the service is about to stop, so that endless answers end.
         self.stopping = asyncio.Event()
         #: Streams of server-sent events under way.
@@ -106,12 +120,35 @@ class Runtime:
             self._count(commands, answered)
         return answered
 
+    async def receipt(self, answered: Answered) -> str:
+        """The signed receipt of what was just written; empty where nothing was, or no key is.
+
+        The write stands whatever happens here, so nothing is raised.
+        """
+        if self._receipts is None or not answered.count:
+            return ""
+        try:
+            if self._receipts.is_at_hand(answered):
+                return self._receipts.of_answer(answered).decode()
+            return (await run_in_threadpool(self._receipts.of_answer, answered)).decode()
+        except Exception as error:  # noqa: BLE001  see above
+            log.warning("no receipt", extra={"told": {"error": type(error).__name__}})
+            return ""
+
     def _count(self, commands: Sequence[Command], answered: Answered) -> None:
         for command, outcome in zip(commands, answered.outcomes, strict=False):
             is_refused = isinstance(outcome, Refused)
             self.metrics.did(_op_of(command), outcome.code if is_refused else "done")  # type: ignore[union-attr]
             if isinstance(command, (IssueKey, RevokeKey)) and not is_refused:
                 self.keys.forget()
+
+
+def _signer_of(ledger: Ledger) -> Signer | None:
+    """The signing key, if there is one. Raises InvalidSettings when it is not of this log."""
+    signer = signer_of(ledger.settings)
+    if signer is not None and ledger.store.head().position:
+        signer.check_origin(origin_of(ledger.store))
+    return signer
 
 
 def _op_of(command: Command) -> str:

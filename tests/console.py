@@ -25,6 +25,7 @@ SHELL: Final = re.compile(r"[|><;&$`]")
 VARIES: Final = (
     (re.compile(r"hl_[0-9a-f]{16}_[\w-]{32}"), "<secret>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<hash>"),
+    (re.compile(r"[A-Za-z0-9+/]{43,}={0,2}"), "<base64>"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<command id>"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "<key>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+08:00)?"), "<time>"),

@@ -8,8 +8,10 @@ import httpx
 
 from ledger.domain import commands as c
 from ledger.domain.values import Role, Terms, Threshold
+from ledger.log.signer import write_signer
 from ledger.settings import Settings
 from tests.http_service import LONG_AGO, YESTERDAY, Key, issue, open_ledger, started
+from tests.signed_log import LOG_KEY
 
 ALL_ROLES: Final = get_args(Role)
 #: Two counties; everything there is of one is there of the other, under like names.
@@ -106,7 +108,7 @@ class World:
 
 
 def world_of(url: str) -> Iterator[World]:
-    settings = Settings(database_url=url)
+    settings = Settings(database_url=url, signing_key=write_signer(LOG_KEY))
     open_ledger(settings, *county(OURS), *county(THEIRS))
     with started(settings) as client:
         world = World(settings, client)

@@ -6,7 +6,7 @@ from typing import Self
 
 from ledger.log import merkle
 from ledger.log.codec import decode
-from ledger.store.log import Batch, CommandRow, Head, HeadMoved, KeySecret, Row
+from ledger.store.log import Batch, CommandRow, Head, HeadMoved, KeptCheckpoint, KeySecret, Row
 
 
 class MemoryStore:
@@ -18,6 +18,7 @@ class MemoryStore:
         self.commands: dict[str, CommandRow] = {}
         self.notes: dict[str, str] = {}
         self.keys: list[KeySecret] = []
+        self.kept: list[KeptCheckpoint] = []
         #: Called in turn, one an append: (store, batch, write) → decides what happens.
         self.faults: list[Callable[[MemoryStore, Batch, Callable[[], None]], None]] = []
         self.appends = 0
@@ -72,6 +73,9 @@ class MemoryStore:
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         return [self.rows[position - 1] for position in sorted(positions)]
 
+    def select_hashes(self, positions: Sequence[int]) -> list[bytes]:
+        return [self.rows[position - 1].hashes for position in positions]
+
     def streams_after(self, position: int) -> list[str]:
         return sorted({row.originator_id for row in self.rows[position:]})
 
@@ -89,6 +93,16 @@ class MemoryStore:
 
     def list_keys(self) -> list[KeySecret]:
         return list(self.keys)
+
+    def keep_checkpoint(self, kept: KeptCheckpoint) -> None:
+        self.kept.append(kept)
+
+    def last_checkpoint(self, verifier: str = "") -> KeptCheckpoint | None:
+        found = [kept for kept in self.kept if verifier in ("", kept.verifier)]
+        return max(found, default=None)
+
+    def checkpoints(self, after: int, limit: int) -> list[KeptCheckpoint]:
+        return sorted(kept for kept in self.kept if kept.size > after)[:limit]
 
 
 class MemorySession:

@@ -1,69 +1,57 @@
 """`hourledger check`: everything that is stored, recomputed and compared; the first fault named."""
 
-from collections import defaultdict
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from api.cli.export import rows_between
 from api.cli.program import Command
 from api.cli.progress import progress
 from api.cli.reading import STEP, bring_up
 from api.cli.refusals import REFUSED
 from api.cli.session import Session, session
+from api.cli.signed_files import Small, log_key_option, verifier_for
 from ledger.domain.errors import CorruptLog
-from ledger.log import codec, merkle
-from ledger.store.log import Row
+from ledger.line_check import LineCheck, check_stored, rows_of_lines, signed_roots
+from ledger.log import checkpoint
+from ledger.log.checkpoint import Checkpoint, Verifier
 
 if TYPE_CHECKING:
     from projections.rebuild import Difference
 
 
-class LineCheck:
-    """The log read line by line: `take` each row in order; the first wrong one is refused."""
+def check_lines(now: Session, signed: Mapping[int, bytes] | None = None) -> LineCheck:
+    """Every row of the log, against its neighbours, its hashes and what was signed.
 
-    def __init__(self) -> None:
-        self.size = 0
-        self.frontier: list[bytes] = []
-        self._versions: defaultdict[str, int] = defaultdict(int)
-        self._latest: datetime | None = None
-
-    def take(self, row: Row) -> None:
-        """One more row. Raises CorruptLog with the position and what is wrong there."""
-        fault = self._fault(row)
-        if fault:
-            raise CorruptLog("position", position=self.size + 1, error=fault)
-        self.size += 1
-
-    def _fault(self, row: Row) -> str:
-        """What is wrong with a row, empty when it is right."""
-        if row.position != self.size + 1:
-            return f"missing: the next row is at {row.position}"
-        self._versions[row.originator_id] += 1
-        if row.originator_version != self._versions[row.originator_id]:
-            return f"version {row.originator_version} is not the next of {row.originator_id}"
-        try:
-            event = codec.decode_canonical(row.topic, row.state)
-        except CorruptLog as error:
-            return str(error.facts.get("error") or f"unknown topic {row.topic}")
-        if self._latest and event.timestamp < self._latest:
-            return "recorded before the row in front of it"
-        self._latest = event.timestamp
-        hashes = merkle.extend(self.frontier, self.size, merkle.leaf_hash(row.line()))
-        return "" if hashes == row.hashes else "the stored hashes are not those of the line"
-
-
-def check_lines(now: Session) -> LineCheck:
-    """Every row of the log, against its neighbours and its hashes. Raises CorruptLog."""
-    store, lines = now.open().store, LineCheck()
-    size = store.head().position
+    `signed`: roots by size. Raises CorruptLog.
+    """
+    store = now.open().store
+    size, _ = store.glance(())
     with progress("lines", size, unit="lines", shown=now.on_terminal) as advance:
-        for rows in rows_between(store, 0, size):
-            for row in rows:
-                lines.take(row)
-            advance(len(rows))
+        return check_stored(store, signed or {}, advance)
+
+
+def check_exported(now: Session, path: Path, signed: Mapping[int, bytes]) -> LineCheck:
+    """The lines of an export, without any database. Raises CorruptLog."""
+    lines = LineCheck(signed, exported=True)
+    with (
+        path.open("rb") as file,
+        progress("lines", None, unit="lines", shown=now.on_terminal) as advance,
+    ):
+        for row in rows_of_lines(file):
+            lines.take(row)
+            advance(1)
+    lines.end()
     return lines
+
+
+def checkpoints_of(now: Session, notes: Sequence[bytes], key: Verifier | None) -> list[Checkpoint]:
+    """The checkpoints given, each signed by the log's key. Raises BadCheckpoint."""
+    if not notes:
+        return []
+    verifier = verifier_for(now, key)
+    return [checkpoint.check(note, verifier, verifier.name) for note in notes]
 
 
 def check_figures(now: Session) -> "list[Difference]":
@@ -92,18 +80,38 @@ def check_figures(now: Session) -> "list[Difference]":
         reads.drop_unused(fresh)
 
 
-def run(*, figures: bool) -> None:
+def run(
+    *, figures: bool, notes: tuple[bytes, ...], exported: Path | None, log_key: Verifier | None
+) -> None:
     """Check the log, then the figures; the first thing wrong ends it."""
     now = session()
+    given = checkpoints_of(now, notes, log_key)
+    if exported is not None:
+        tell_right(now, check_exported(now, exported, signed_roots(None, given)))
+        return
     now.require_whole("admin" if figures else "auditor")
-    lines = check_lines(now)
+    lines = check_lines(now, signed_roots(now.open().store, given))
     differences = check_figures(now) if figures else []
-    root = merkle.root(lines.frontier).hex()
+    tell_right(now, lines, figures=figures, differences=differences)
+    tell_differences(now, differences)
+
+
+def tell_right(
+    now: Session,
+    lines: LineCheck,
+    *,
+    figures: bool = False,
+    differences: "Sequence[Difference]" = (),
+) -> None:
+    """Say what was found right."""
+    root, until = lines.root.hex(), lines.signed_until
     right = f"The log is right: {lines.size:,} lines with root {root}."
+    if until:
+        right += f"\nThe first {until:,} lines are those that were signed."
     if figures and not differences:
         right += "\nThe figures are what the log says."
-    now.say(right, lines=lines.size, root=root, figures=figures, differences=differences)
-    tell_differences(now, differences)
+    facts = {"lines": lines.size, "root": root, "signed": until}
+    now.say(right, **facts, figures=figures, differences=differences)
 
 
 def tell_differences(now: Session, differences: "list[Difference]") -> None:
@@ -121,6 +129,12 @@ command = Command(
     params=[
         click.Option(["--figures/--no-figures"], default=True, show_default=True,
                      help="also make all figures anew and compare"),
+        click.Option(["--checkpoint", "notes"], type=Small(), multiple=True, metavar="FILE",
+                     help="a signed checkpoint that the log must still hold"),
+        click.Option(["--lines", "exported"], metavar="FILE",
+                     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                     help="exported lines to check instead, without the database"),
+        log_key_option(),
     ],
     callback=run,
     help="Recompute all that is stored; name the first fault.",

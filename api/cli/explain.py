@@ -60,7 +60,7 @@ def rows_of(look: "Look", *streams: str) -> "Iterator[Row]":
 
 def rows_for(look: "Look", filters: Mapping[str, str]) -> "Iterator[Row]":
     """The rows that figures with these filters can rest on: of one project, or of the whole log."""
-    from api.cli.export import CHUNK, rows_between  # noqa: PLC0415 (not for --help)
+    from ledger.store.tree import CHUNK, rows_between  # noqa: PLC0415 (not for --help)
     from projections.trail import positions_of  # noqa: PLC0415
 
     store, snapshot = look.now.open().store, look.snapshot

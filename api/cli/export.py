@@ -1,9 +1,8 @@
 """`hourledger export`: the log as canonical lines, and the root that they hash to."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 import click
 
@@ -12,26 +11,7 @@ from api.cli.progress import progress
 from api.cli.session import Session, session
 from ledger.domain.errors import CorruptLog
 from ledger.log import merkle
-from ledger.store.log import LogStore, Row
-
-#: Rows read at once.
-CHUNK: Final = 5_000
-
-
-def rows_between(store: LogStore, after: int, until: int) -> Iterator[list[Row]]:
-    """The rows with positions above `after` up to `until`, some thousands at a time."""
-    while after < until:
-        rows = store.select_rows(after, min(CHUNK, until - after))
-        if not rows:
-            raise CorruptLog("position", position=after + 1, error="missing")
-        yield rows
-        after = rows[-1].position
-
-
-def stored_frontier(store: LogStore, size: int) -> list[bytes]:
-    """The perfect subtrees of the first `size` rows, from the hashes stored with them."""
-    rows = store.select_positions(merkle.frontier_rows(size))
-    return [row.hashes[-merkle.HASH_BYTES :] for row in rows]
+from ledger.store.tree import frontier_at, root_at, rows_between
 
 
 def write_lines(now: Session, file: IO[bytes], after: int, until: int) -> bytes:
@@ -40,7 +20,7 @@ def write_lines(now: Session, file: IO[bytes], after: int, until: int) -> bytes:
     Raises CorruptLog when it is not the root that the stored hashes give.
     """
     store = now.open().store
-    frontier, size = stored_frontier(store, after), after
+    frontier, size = frontier_at(store, after), after
     with progress("export", until - after, unit="lines", shown=now.on_terminal) as advance:
         for rows in rows_between(store, after, until):
             lines = [row.line() for row in rows]
@@ -50,7 +30,7 @@ def write_lines(now: Session, file: IO[bytes], after: int, until: int) -> bytes:
             file.write(b"\n".join(lines) + b"\n")
             advance(len(rows))
     root = merkle.root(frontier)
-    if root != merkle.root(stored_frontier(store, until)):
+    if root != root_at(store, until):
         raise CorruptLog("hashes", position=until, error="the lines give another root")
     return root
 

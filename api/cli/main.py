@@ -37,6 +37,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Figures": ("balance", "totals", "participation", "fund", "source", "trail"),
     "The log": ("check", "export", "project", "rebuild", "serve"),
+    "Evidence": ("keygen", "checkpoint", "proof", "receipt", "witness"),
 }  # fmt: skip
 
 #: Commands that are not generated: name → module and attribute.
@@ -56,6 +57,11 @@ WRITTEN: Final[dict[str, str]] = {
     "project": "api.cli.project:command",
     "rebuild": "api.cli.rebuild:command",
     "serve": "api.cli.serve:command",
+    "keygen": "api.cli.keygen:command",
+    "checkpoint": "api.cli.checkpoint:command",
+    "proof": "api.cli.proof:group",
+    "receipt": "api.cli.receipt:group",
+    "witness": "api.cli.witness:group",
 }
 
 #: Commands of the ledger that have a command of their own here.

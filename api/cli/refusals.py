@@ -18,6 +18,8 @@ ADVICE: Final[dict[str, str]] = {
     "command_in_flight": "the same again",
     "unavailable": "the same again",
     "unauthenticated": "hourledger key list shows which keys there are",
+    "checkpoint_not_found": "hourledger checkpoint, with LEDGER_SIGNING_KEY_FILE set",
+    "log_forked": "hourledger witness check-fork FILE shows it to anyone",
 }
 
 #: Facts whose name does not say the unit → a name that does.

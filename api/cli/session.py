@@ -20,6 +20,7 @@ from ledger.domain.values import Code, Role
 
 if TYPE_CHECKING:
     from ledger.application import Ledger
+    from ledger.settings import Settings
     from projections.database import Reads
 
 #: Where a key's secret is looked for, so that it need not stand in a process list.
@@ -39,14 +40,18 @@ class Session:
         self._ledger: Ledger | None = None
         self._reads: Reads | None = None
 
+    def settings(self) -> "Settings":
+        """The settings, without opening anything. Raises InvalidSettings."""
+        from ledger.settings import Settings  # noqa: PLC0415 (heavy: not for --help)
+
+        return Settings(**({"database_url": self.database} if self.database else {}))
+
     def open(self, *, create: bool = False) -> "Ledger":
         """The ledger, opened once. Raises InvalidSettings, NotDurable, Unavailable."""
         if self._ledger is None:
             from ledger.application import Ledger  # noqa: PLC0415 (heavy: not for --help)
-            from ledger.settings import Settings  # noqa: PLC0415
 
-            named = {"database_url": self.database} if self.database else {}
-            self._ledger = Ledger(Settings(**named), create=create)
+            self._ledger = Ledger(self.settings(), create=create)
             click.get_current_context().find_root().call_on_close(self._ledger.close)
         return self._ledger
 

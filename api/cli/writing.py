@@ -13,6 +13,7 @@ from ledger.domain.values import Code
 
 if TYPE_CHECKING:
     from ledger.application import Answer
+    from ledger.receipts import Receipts
 
 
 def program_name(op: str) -> str:
@@ -52,9 +53,32 @@ def execute(
 ) -> None:
     """Carry a command out and say what was done. Raises LedgerError."""
     command_id = run.name_command(command_id)
+    receipts = None if dry_run else receipts_of(run)
     answer = run.open().execute(command, run.caller(), command_id=command_id, dry_run=dry_run)
     name = name or program_name(c.op_of(type(command).__name__))
-    tell(name, answer, run, dry_run=dry_run)
+    signed = sign_receipt(answer, receipts) if receipts else {}
+    tell(name, answer, run, dry_run=dry_run, **signed)
+
+
+def receipts_of(run: Session) -> "Receipts | None":
+    """What signs the receipts of JSON answers, where there is a key. Raises InvalidSettings.
+
+    Looked for before anything is written: a wrong setting must not look like a failed write.
+    """
+    from ledger.receipts import Receipts  # noqa: PLC0415 (not for --help)
+    from ledger.signing import signer_of  # noqa: PLC0415
+
+    signer = signer_of(run.settings()) if run.json else None
+    return Receipts(run.open().store, signer) if signer else None
+
+
+def sign_receipt(answer: "Answer", receipts: "Receipts") -> dict[str, str]:
+    """The receipt of what was written, or none: the write stands whatever happens here."""
+    try:
+        return {"receipt": receipts.of_command(answer.command_id).decode()} if answer.count else {}
+    except Exception as error:  # noqa: BLE001  see above
+        click.echo(f"No receipt: {type(error).__name__}.", err=True)
+        return {}
 
 
 def tell(

@@ -53,7 +53,8 @@ class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `done`: with the ids and figures the command gave, true at `position`. `refused`: with the
     code. `skipped`: not tried, since an earlier line stopped the batch. `unknown`: the database
-    went away; send the same again under the same key.
+    went away; send the same again under the same key. `receipt`: on the last line that was done of
+    those written together, their signed receipt; absent where the service has no signing key.
     """
 
     line: int
@@ -65,6 +66,7 @@ class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str = ""
     at: str = ""
     facts: dict[str, Fact] = {}
+    receipt: str = ""
 
 
 class Line(Struct):
@@ -207,7 +209,16 @@ async def _carry_out(
     outcomes = {line.number: o for line, o in zip(tried, answered.outcomes, strict=False)}
     is_stopping = chunk.on_error == "stop"
     results = _results(chunk.lines, outcomes, answered, is_stopping=is_stopping)
+    if not chunk.dry_run:
+        _put_receipt(results, await runtime.receipt(answered))
     return results, not is_stopping or all(result.outcome == "done" for result in results)
+
+
+def _put_receipt(results: list[LineResult], receipt: str) -> None:
+    """Put the receipt of all lines on the last that was done."""
+    done = [n for n, result in enumerate(results) if result.outcome == "done"]
+    if receipt and done:
+        results[done[-1]] = msgspec.structs.replace(results[done[-1]], receipt=receipt)
 
 
 def _results(

@@ -107,6 +107,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
     Beside these stand the ids and figures the command gave. Without events, and in a dry run,
     `first_position` is 0. `replayed`: the command was carried out before, with this answer.
+    `receipt`: that the events stand there, signed; absent where the service has no signing key.
     """
 
     command_id: str
@@ -115,6 +116,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     replayed: bool
     dry_run: bool
+    receipt: str = ""
 
 
 def handler(way: Way) -> Callable[[Request], Awaitable[Response]]:
@@ -129,7 +131,9 @@ def handler(way: Way) -> Callable[[Request], Awaitable[Response]]:
         command_id = name_command(request, caller, needed=not dry.dry_run)
         command = await read_body(request, kind, request.path_params if ids else {})
         answered = await runtime.carry_out([command], caller, command_id, dry_run=dry.dry_run)
-        return written(request, answered, dry_run=dry.dry_run)
+        if dry.dry_run:
+            return written(request, answered, dry_run=True)
+        return written(request, answered, receipt=await runtime.receipt(answered))
 
     return carry_out
 
@@ -171,7 +175,12 @@ def check_type(request: Request, *allowed: str) -> None:
 
 
 def written(
-    request: Request, answered: Answered, *, dry_run: bool = False, **more: Any
+    request: Request,
+    answered: Answered,
+    *,
+    dry_run: bool = False,
+    receipt: str = "",
+    **more: Any,
 ) -> Response:
     """The answer to one command."""
     (result,) = answered.outcomes
@@ -184,6 +193,8 @@ def written(
         "replayed": answered.replayed,
         "dry_run": dry_run,
     }
+    if receipt:
+        told["receipt"] = receipt
     if answered.replayed:
         call_of(request).add("idempotency-replayed", "true")
     status = CREATED if answered.count and not dry_run else OK

@@ -23,6 +23,7 @@ from ledger.domain.errors import InvalidCommand, LedgerError
 from ledger.domain.events import TOPICS
 from ledger.domain.values import Count
 from ledger.store.log import LogStore, Row
+from ledger.store.tree import origin_of
 from projections.scope import require_reader, require_whole
 
 CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
@@ -135,12 +136,6 @@ def _page(request: Request, runtime: Runtime, query: FeedQuery, form: str) -> Re
         source = origin_of(store) if found.rows else ""
         body = b"[" + b",".join(cloud_event(row, source) for row in found.rows) + b"]"
     return Response(body, 200, headers, form)
-
-
-def origin_of(store: LogStore) -> str:
-    """The name of the log, which its first event tells."""
-    (first,) = store.select_rows(0, 1)
-    return first.originator_id.partition("/")[2]
 
 
 def cloud_event(row: Row, source: str) -> bytes:

@@ -62,7 +62,8 @@ async def issue(request: Request) -> Response:
         position=answer.position,
         replayed=answer.replayed,
     )
-    return written(request, answered, secret=secret)
+    receipt = await runtime.receipt(answered)
+    return written(request, answered, receipt=receipt, secret=secret)
 
 
 def show_keys(look: Look, _: ReadQuery) -> Shown:

@@ -20,6 +20,7 @@ from api.routes import (
     figures,
     funds,
     keys,
+    log,
     members,
     operations,
     policies,
@@ -35,6 +36,7 @@ VIEWS: Final = (
 #: Structs the document refers to.
 KINDS: Final[tuple[type[Struct], ...]] = (
     Problem, Written, batch.LineResult, feed.CloudEvent, operations.Alive, Readiness,
+    log.ListedCheckpoints, log.Inclusion, log.Consistency,
     *COMMANDS.values(), *(view.answer for view in VIEWS),
 )  # fmt: skip
 
@@ -183,6 +185,21 @@ def _feed() -> Route:
     return Route("GET", "/v1/events", feed.feed, "feed", _operation(feed.feed, "events", described))
 
 
+def _evidence(
+    path: str, endpoint: Endpoint, query: type[Query], answer: type[Struct] | None
+) -> Route:
+    """A route of the log's evidence: a struct, or a signed note as text."""
+    told = content({"type": "string"}, "haiyan.example/hours\n8\n…", "text/plain")
+    if answer is not None:
+        told = content({"$ref": openapi.REF.format(name=answer.__name__)}, example(answer))
+    described = {
+        "parameters": parameters(query, path),
+        "responses": {"200": {"description": _text(endpoint)[0], "content": told}, **refusals()},
+    }
+    name = "log" + path.removeprefix("/v1/log").replace("/", "_")
+    return Route("GET", path, endpoint, name, _operation(endpoint, "log", described))
+
+
 def _open(path: str, endpoint: Endpoint, answer: type[Struct] | None) -> Route:
     """A route nobody needs a key for."""
     summary, description = _text(endpoint)
@@ -207,6 +224,14 @@ def routes() -> list[Route]:
         *map(_read, VIEWS),
         _write(Way(commands.ELSEWHERE[IssueKey], IssueKey), keys.issue, "secret"),
         _feed(),
+        _evidence("/v1/log/checkpoint", log.checkpoint, log.CheckpointQuery, None),
+        _evidence(
+            "/v1/log/checkpoints", log.checkpoints, log.CheckpointsQuery, log.ListedCheckpoints
+        ),
+        _evidence("/v1/log/proof/inclusion", log.inclusion, log.InclusionQuery, log.Inclusion),
+        _evidence(
+            "/v1/log/proof/consistency", log.consistency, log.ConsistencyQuery, log.Consistency
+        ),
         _open("/livez", operations.livez, operations.Alive),
         _open("/readyz", operations.readyz, Readiness),
         _open("/metrics", operations.show_metrics, None),

@@ -1,9 +1,10 @@
 """Settings, from `LEDGER_…` variables of the environment or given by name. Nothing is guessed."""
 
 import os
+from pathlib import Path
 from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.domain.errors import InvalidSettings
@@ -30,6 +31,10 @@ class Settings(BaseSettings):
     #: PostgreSQL only: the schema of the log, `ledger` unless named here or in the URL.
     log_schema: str | None = Field(default=None, validation_alias="LEDGER_SCHEMA")
     read_url: str | None = Field(default=None, repr=False)
+    #: The private key that signs checkpoints and receipts: a file only its owner may read, or the
+    #: key itself. Without one nothing is signed.
+    signing_key_file: Path | None = None
+    signing_key: SecretStr | None = Field(default=None, repr=False)
 
     def __init__(self, **values: Any) -> None:
         _refuse_unknown_variables(type(self))
@@ -41,6 +46,8 @@ class Settings(BaseSettings):
             raise InvalidSettings(name, reason=first["type"]) from None
         if self.read_models == self.log:
             raise InvalidSettings("LEDGER_READ_URL", reason="read models need a place of their own")
+        if self.signing_key_file is not None and self.signing_key is not None:
+            raise InvalidSettings("LEDGER_SIGNING_KEY", reason="a file is named as well")
 
     @property
     def log(self) -> Place:

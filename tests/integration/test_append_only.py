@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from ledger.settings import Settings
-from ledger.store.log import Batch, KeySecret, LogStore
+from ledger.store.log import Batch, KeptCheckpoint, KeySecret, LogStore
 from tests.batches import after_head, answer, entries, note
 from tests.opened import on_postgres, opened, schema_of
 from tests.postgres_server import PostgresServer
@@ -49,6 +49,7 @@ def test_hazard_02_a_role_that_may_only_insert_and_select_is_enough(service: Ser
         log.append(after_head(log, entries("V2", 1, 300), "c2"))
         log.append(Batch([], [answer("c3", 0, 0)], [], [text.digest]))
         log.put_key(KeySecret("k1", "holder", None, b"s", b"d"))
+        log.keep_checkpoint(KeptCheckpoint(303, "key", b"note"))
         with log.exclusive() as session:
             session.append(after_head(log, entries("V3", 1, 1)))
         assert (log.glance(["c1", "c2"])[0], log.read_note(text.digest)) == (303, None)
@@ -58,6 +59,7 @@ def test_hazard_02_a_role_that_may_only_insert_and_select_is_enough(service: Ser
         "TRUNCATE {s}.stored_events",
         "DELETE FROM {s}.commands",
         "UPDATE {s}.keys SET holder = 'x'",
+        "DELETE FROM {s}.checkpoints",
         "UPDATE {s}.notes SET text = ''",
         "LOCK TABLE {s}.stored_events IN EXCLUSIVE MODE",
         "DROP TABLE {s}.stored_events",
@@ -68,12 +70,13 @@ def test_hazard_02_a_role_that_may_only_insert_and_select_is_enough(service: Ser
 
 
 @on_postgres
-@pytest.mark.parametrize("table", ["stored_events", "commands", "keys"])
+@pytest.mark.parametrize("table", ["stored_events", "commands", "keys", "checkpoints"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET {}", "DELETE FROM {}", "TRUNCATE {}"])
 def test_hazard_02_even_the_owner_is_refused_by_trigger(
     store: LogStore, postgres_server: PostgresServer, settings: Settings, table: str, change: str
 ) -> None:
-    column = {"stored_events": "topic", "commands": "command_id", "keys": "holder"}[table]
+    columns = {"stored_events": "topic", "commands": "command_id", "keys": "holder"}
+    column = columns.get(table, "verifier")
     with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
         postgres_server.execute(change.format(f"{schema_of(settings)}.{table}", f"{column} = 'x'"))
 

@@ -40,6 +40,8 @@ class Read(NamedTuple):
 
 
 WHO_MEMBERS: Final = "recorder verifier granter auditor admin"
+#: Hashes tell nothing; who holds a receipt may hold it against them.
+ANYBODY: Final = " ".join(ALL_ROLES)
 REGION: Final = SCOPES["members"]
 READS: Final[dict[str, list[Read]]] = {
     "/v1/members/{member}/balance": [Read("/v1/members/{member}/balance", WHO_MEMBERS, REGION)],
@@ -114,6 +116,10 @@ READS: Final[dict[str, list[Read]]] = {
     "/v1/keys": [Read("/v1/keys", "admin")],
     "/v1/looks": [Read("/v1/looks?about=member/{member}", "auditor admin")],
     "/v1/events": [Read("/v1/events?after=0", "auditor admin")],
+    "/v1/log/checkpoint": [Read("/v1/log/checkpoint", ANYBODY)],
+    "/v1/log/checkpoints": [Read("/v1/log/checkpoints", ANYBODY)],
+    "/v1/log/proof/inclusion": [Read("/v1/log/proof/inclusion?position=3&size=5", ANYBODY)],
+    "/v1/log/proof/consistency": [Read("/v1/log/proof/consistency?from=3&to=5", ANYBODY)],
 }  # fmt: skip
 #: Needs no key, or is asked in another way below.
 OPEN: Final = {"/livez", "/readyz", "/metrics", "/openapi.json"}

@@ -33,11 +33,18 @@ PATIENCE_S: Final = 60.0
 class Program:
     """One running program, its notes in a file."""
 
-    def __init__(self, mode: str, url: str, notes: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        mode: str,
+        url: str,
+        notes: Path,
+        *arguments: str,
+        module: str = "tests.simulation.workers",
+    ) -> None:
         self.notes_path = notes
         self.log = notes.with_suffix(".log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.simulation.workers", mode, url, str(notes), *arguments],
+            [sys.executable, "-m", module, mode, url, str(notes), *arguments],
             cwd=ROOT,
             stdout=self.log,
             stderr=self.log,

@@ -74,6 +74,8 @@ class KeyNotFound(NotFound): """No key has this id."""
 class NoteNotFound(NotFound): """No text is kept under this hash."""
 class SourceNotFound(NotFound): """No money was received from this source."""
 class RegionNotFound(NotFound): """The region has no profile."""
+class CheckpointNotFound(NotFound): """No such checkpoint has been signed."""
+class CommandNotFound(NotFound): """No command with this id was carried out."""
 
 # hours
 class ProjectClosed(Refusal): """The day is outside the project's dates."""

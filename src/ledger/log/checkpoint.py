@@ -26,6 +26,8 @@ SIGNATURES_MAX: Final = 16
 NOTE_BYTES_MAX: Final = 16_384
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _NAME: Final = re.compile(r"[^\s+\x00-\x20]{1,255}")
+#: No control characters but the newline, and nothing that is not UTF-8 (C2SP signed-note).
+_CONTROL: Final = re.compile(rb"[\x00-\x09\x0b-\x1f]")
 
 
 class BadCheckpoint(LedgerError):  # noqa: N818  named for what it is
@@ -41,7 +43,7 @@ class Checkpoint(NamedTuple):
 
     def body(self) -> bytes:
         """What is signed."""
-        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n".encode()
+        return f"{self.origin}\n{self.size}\n{base64_of(self.root)}\n".encode()
 
 
 class Verifier(NamedTuple):
@@ -58,7 +60,7 @@ class Verifier(NamedTuple):
         return hashlib.sha256(material).digest()[:4]
 
     def __str__(self) -> str:
-        encoded = base64.b64encode(bytes([self.kind]) + self.public).decode()
+        encoded = base64_of(bytes([self.kind]) + self.public)
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
 
@@ -71,8 +73,7 @@ class Signature(NamedTuple):
 
     def line(self) -> bytes:
         """The line, with its newline."""
-        encoded = base64.b64encode(self.key_id + self.signature).decode()
-        return f"— {self.name} {encoded}\n".encode()
+        return f"— {self.name} {base64_of(self.key_id + self.signature)}\n".encode()
 
 
 class Note(NamedTuple):
@@ -82,12 +83,17 @@ class Note(NamedTuple):
     signatures: tuple[Signature, ...]
 
 
+def is_name(text: str) -> bool:
+    """Whether a key may sign under this name: no spaces, no plus sign."""
+    return _NAME.fullmatch(text) is not None
+
+
 def parse_verifier(text: str) -> Verifier:
     """A verifier key as text. Raises BadCheckpoint."""
     name, _, rest = text.strip().partition("+")
     hexed, _, encoded = rest.partition("+")
-    material = _unbase64(encoded)
-    if not _NAME.fullmatch(name) or len(material) != HASH_BYTES + 1:
+    material = unbase64(encoded)
+    if not is_name(name) or len(material) != HASH_BYTES + 1:
         raise BadCheckpoint("key")
     verifier = Verifier(name, material[0], material[1:])
     if verifier.kind not in {ED25519, COSIGNATURE} or verifier.key_id.hex() != hexed:
@@ -117,12 +123,12 @@ def _cosigned(body: bytes, seconds: int) -> bytes:
     return f"cosignature/v1\ntime {seconds}\n".encode() + body
 
 
-def parse_note(text: bytes) -> Note:
+def parse_note(text: bytes, bytes_max: int = NOTE_BYTES_MAX) -> Note:
     """Take a signed note apart. Raises BadCheckpoint."""
-    if len(text) > NOTE_BYTES_MAX:
+    if len(text) > bytes_max:
         raise BadCheckpoint("note", bytes=len(text))
     body, blank, lines = text.rpartition(b"\n\n")
-    if not blank or not lines.endswith(b"\n"):
+    if not blank or not lines.endswith(b"\n") or _CONTROL.search(text):
         raise BadCheckpoint("note")
     signatures = tuple(_parse_signature(line) for line in lines[:-1].split(b"\n"))
     if len(signatures) > SIGNATURES_MAX:
@@ -135,8 +141,8 @@ def _parse_signature(line: bytes) -> Signature:
         dash, name, encoded = line.decode().split(" ")
     except ValueError:
         raise BadCheckpoint("signature") from None
-    material = _unbase64(encoded)
-    if dash != "—" or not _NAME.fullmatch(name) or len(material) <= 4:
+    material = unbase64(encoded)
+    if dash != "—" or not is_name(name) or len(material) <= 4:
         raise BadCheckpoint("signature")
     return Signature(name, material[:4], material[4:])
 
@@ -147,8 +153,11 @@ def parse_checkpoint(body: bytes) -> Checkpoint:
         origin, size, encoded, *rest = body.decode().split("\n")
     except ValueError:
         raise BadCheckpoint("body") from None
-    root = _unbase64(encoded)
-    if not origin or not _SIZE.fullmatch(size) or len(root) != HASH_BYTES or rest[-1:] != [""]:
+    root = unbase64(encoded)
+    extensions, ends_well = rest[:-1], rest[-1:] == [""]
+    if not origin or not _SIZE.fullmatch(size) or len(root) != HASH_BYTES:
+        raise BadCheckpoint("body")
+    if not ends_well or not all(extensions):
         raise BadCheckpoint("body")
     return Checkpoint(origin, int(size), root)
 
@@ -156,24 +165,28 @@ def parse_checkpoint(body: bytes) -> Checkpoint:
 def check(text: bytes, verifier: Verifier, origin: str | None = None) -> Checkpoint:
     """The checkpoint that `verifier` signed, of that origin. Raises BadCheckpoint."""
     note = parse_note(text)
-    for signature in note.signatures:
-        if (signature.name, signature.key_id) == (verifier.name, verifier.key_id):
-            _check_signature(verifier, note.body, signature.signature)
-            checkpoint = parse_checkpoint(note.body)
-            if origin is not None and checkpoint.origin != origin:
-                raise BadCheckpoint("origin", origin=checkpoint.origin)
-            return checkpoint
-    raise BadCheckpoint("signature", name=verifier.name)
+    check_signed(note, verifier)
+    checkpoint = parse_checkpoint(note.body)
+    if origin is not None and checkpoint.origin != origin:
+        raise BadCheckpoint("origin", origin=checkpoint.origin)
+    return checkpoint
+
+
+def check_signed(note: Note, verifier: Verifier) -> Signature:
+    """The signature of `verifier` under a note, the only one it has. Raises BadCheckpoint."""
+    known = (verifier.name, verifier.key_id)
+    found = [each for each in note.signatures if (each.name, each.key_id) == known]
+    if len(found) != 1:
+        raise BadCheckpoint("signature", name=verifier.name)
+    _check_signature(verifier, note.body, found[0].signature)
+    return found[0]
 
 
 def cosigned_at(text: bytes, witness: Verifier) -> int:
     """The Unix time at which a witness saw this note. Raises BadCheckpoint."""
-    note = parse_note(text)
-    for signature in note.signatures:
-        if (signature.name, signature.key_id) == (witness.name, witness.key_id):
-            _check_signature(witness, note.body, signature.signature)
-            return int.from_bytes(signature.signature[:8], "big")
-    raise BadCheckpoint("signature", name=witness.name)
+    if witness.kind != COSIGNATURE:
+        raise BadCheckpoint("key", name=witness.name)
+    return int.from_bytes(check_signed(parse_note(text), witness).signature[:8], "big")
 
 
 def _check_signature(verifier: Verifier, body: bytes, signature: bytes) -> None:
@@ -190,12 +203,17 @@ def add_signatures(text: bytes, signatures: Sequence[Signature]) -> bytes:
     return text + b"".join(signature.line() for signature in signatures)
 
 
-def _unbase64(text: str) -> bytes:
+def base64_of(data: bytes) -> str:
+    """Standard base64 with padding (RFC 4648 section 4)."""
+    return base64.b64encode(data).decode()
+
+
+def unbase64(text: str) -> bytes:
     """Strict base64: what decodes must be what encoding gives, so that a note has one form."""
     try:
         decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise BadCheckpoint("base64") from None
-    if base64.b64encode(decoded).decode() != text:
+    if base64_of(decoded) != text:
         raise BadCheckpoint("base64")
     return decoded

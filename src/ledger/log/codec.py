@@ -104,6 +104,34 @@ def line(position: int, originator_id: str, version: int, topic: str, state: byt
     return _LINE % (originator_id.encode(), version, position, state, topic.encode())
 
 
+class Line(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line taken apart; the state as it stands there."""
+
+    originator_id: str
+    originator_version: int
+    position: int
+    state: msgspec.Raw
+    topic: str
+
+
+_LINES: Final = msgspec.json.Decoder(Line)
+
+
+def parse_line(text: bytes) -> Line:
+    """An exported line taken apart, no newline. Raises CorruptLog unless `line` gives it again."""
+    try:
+        found = _LINES.decode(text)
+        state = bytes(found.state)
+        again = line(
+            found.position, found.originator_id, found.originator_version, found.topic, state
+        )
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise CorruptLog("line", error=str(error)) from None
+    if again != text:
+        raise CorruptLog("line", error="not canonical")
+    return found
+
+
 class NoTranscoder(Transcoder):
     """The library asks for a transcoder; the codec needs none (and JSON markers poison it)."""
 

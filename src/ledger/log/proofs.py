@@ -140,12 +140,18 @@ def check_consistency(
             raise BadProof("proof", old=old, new=new)
         return
     steps = list(proof) if old & (old - 1) else [old_root, *proof]
-    if not steps:
-        raise BadProof("proof", hashes=0)
-    _check_steps(old, new, steps, (old_root, new_root))
+    if consistency_roots(old, new, steps) != (old_root, new_root):
+        raise BadProof("proof", old=old, new=new)
 
 
-def _check_steps(old: int, new: int, steps: list[bytes], roots: tuple[bytes, bytes]) -> None:
+def consistency_roots(old: int, new: int, steps: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots that `steps` give the trees of `old` and of `new`, for 0 < old < new.
+
+    `steps` is a consistency proof in which the first hash is never left out: where `old` is a power
+    of two, the root of that tree stands in front. Raises BadProof for too few steps or too many.
+    """
+    if not 0 < old < new or not steps or any(len(step) != HASH_BYTES for step in steps):
+        raise BadProof("proof", old=old, new=new, hashes=len(steps))
     place, last = old - 1, new - 1
     while place & 1:
         place, last = place >> 1, last >> 1
@@ -160,5 +166,6 @@ def _check_steps(old: int, new: int, steps: list[bytes], roots: tuple[bytes, byt
         else:
             new_node = node_hash(new_node, step)
         place, last = place >> 1, last >> 1
-    if last != 0 or (old_node, new_node) != roots:
-        raise BadProof("proof", old=old, new=new)
+    if last != 0:
+        raise BadProof("proof", hashes=len(steps))
+    return old_node, new_node

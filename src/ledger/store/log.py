@@ -32,6 +32,19 @@ class Row(NamedTuple):
         )
 
 
+def row_of_line(line: bytes) -> Row:
+    """The row of an exported line, without stored hashes. Raises CorruptLog."""
+    found = codec.parse_line(line)
+    return Row(
+        found.position,
+        found.originator_id,
+        found.originator_version,
+        found.topic,
+        bytes(found.state),
+        b"",
+    )
+
+
 class CommandRow(NamedTuple):
     """An answered command: written in the transaction of its events, never changed.
 
@@ -96,6 +109,16 @@ class KeySecret(NamedTuple):
     digest: bytes
 
 
+class KeptCheckpoint(NamedTuple):
+    """A signed checkpoint as it was given out, kept outside the log and never changed."""
+
+    size: int
+    #: The public key of who signed it, as text.
+    verifier: str
+    #: The signed note, UTF-8.
+    note: bytes
+
+
 class HeadMoved(LedgerError):
     """Another writer appended first: read the head again, decide again."""
 
@@ -135,6 +158,9 @@ class LogStore(Protocol):
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         """The rows at these positions, in order."""
 
+    def select_hashes(self, positions: Sequence[int]) -> list[bytes]:
+        """What the rows at these distinct positions store of hashes, in their order."""
+
     def streams_after(self, position: int) -> list[str]:
         """Distinct streams with events above `position`."""
 
@@ -152,6 +178,18 @@ class LogStore(Protocol):
 
     def list_keys(self) -> list[KeySecret]:
         """All keys, in the order of issue."""
+
+    def keep_checkpoint(self, kept: KeptCheckpoint) -> None:
+        """Keep a signed checkpoint durably, and with it whatever it covers.
+
+        The same again changes nothing; another one of this key and size is CorruptLog.
+        """
+
+    def last_checkpoint(self, verifier: str = "") -> KeptCheckpoint | None:
+        """The kept checkpoint of the largest size, signed by `verifier` if one is named."""
+
+    def checkpoints(self, after: int, limit: int) -> list[KeptCheckpoint]:
+        """Up to `limit` kept checkpoints of sizes above `after`, by size."""
 
 
 class Exclusive(Protocol):

@@ -49,6 +49,13 @@ CREATE TABLE {schema}.keys (
     digest bytea NOT NULL
 )""",
     "CREATE INDEX keys_holder ON {schema}.keys (holder)",
+    """
+CREATE TABLE {schema}.checkpoints (
+    size bigint NOT NULL,
+    verifier text COLLATE "C" NOT NULL,
+    note bytea NOT NULL,
+    PRIMARY KEY (size, verifier)
+)""",
 )
 
 #: One call a statement, not a row: no measurable cost. Writers share a lock that an exclusive
@@ -94,7 +101,7 @@ CREATE TRIGGER refuse_gap AFTER INSERT ON {schema}.stored_events REFERENCING NEW
     *(
         "CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE "
         f"ON {{schema}}.{table} FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.refuse_change()"
-        for table in ("stored_events", "commands", "keys")
+        for table in ("stored_events", "commands", "keys", "checkpoints")
     ),
     """
 CREATE TRIGGER refuse_change BEFORE UPDATE OR TRUNCATE ON {schema}.notes
@@ -105,6 +112,7 @@ CREATE TRIGGER refuse_change BEFORE UPDATE OR TRUNCATE ON {schema}.notes
 _GRANTS: Final = (
     "GRANT USAGE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT, INSERT ON {schema}.stored_events, {schema}.commands, {schema}.keys TO {role}",
+    "GRANT SELECT, INSERT ON {schema}.checkpoints TO {role}",
     "GRANT SELECT, INSERT, DELETE ON {schema}.notes TO {role}",
 )
 
@@ -182,6 +190,7 @@ def statements(schema: str) -> Statements:
     schema = _quoted(schema)
     events, commands, keys = f"{schema}.stored_events", f"{schema}.commands", f"{schema}.keys"
     columns = "notification_id, originator_id, originator_version, topic, state"
+    checkpoints, kept = f"{schema}.checkpoints", "size, verifier, note"
     secret = "key, holder, member, salt, digest"  # noqa: S105  names of columns
     return Statements(
         lock=f"SELECT pg_advisory_xact_lock({LOCKS}, '{events}'::regclass::oid::int)",
@@ -206,4 +215,11 @@ def statements(schema: str) -> Statements:
         members_of_holder=f"SELECT DISTINCT member FROM {keys} "
         "WHERE holder = %b AND member IS NOT NULL",
         list_keys=f"SELECT {secret} FROM {keys} ORDER BY issued",
+        keep_checkpoint=f"INSERT INTO {checkpoints} ({kept}) VALUES (%b, %b, %b) "
+        "ON CONFLICT (size, verifier) DO NOTHING",
+        find_checkpoint=f"SELECT note FROM {checkpoints} WHERE size = %b AND verifier = %b",
+        last_checkpoint=f"SELECT {kept} FROM {checkpoints} WHERE %b::text IN ('', verifier) "
+        "ORDER BY size DESC, verifier LIMIT 1",
+        checkpoints=f"SELECT {kept} FROM {checkpoints} WHERE size > %b "
+        "ORDER BY size, verifier LIMIT %b",
     )

@@ -21,7 +21,16 @@ from eventsourcing.persistence import (
 
 from ledger.domain.errors import AlreadyExists, CorruptLog, InvalidSettings, Unavailable
 from ledger.log import codec, merkle
-from ledger.store.log import Batch, CommandRow, Head, HeadMoved, KeySecret, Row, number
+from ledger.store.log import (
+    Batch,
+    CommandRow,
+    Head,
+    HeadMoved,
+    KeptCheckpoint,
+    KeySecret,
+    Row,
+    number,
+)
 
 #: Streams read with one statement.
 STREAMS_AT_ONCE: Final = 500
@@ -57,6 +66,14 @@ class Statements(NamedTuple):
     members_of_holder: str
     #: → columns of KeySecret
     list_keys: str
+    #: columns of KeptCheckpoint →
+    keep_checkpoint: str
+    #: size, verifier → note
+    find_checkpoint: str
+    #: verifier or nothing → columns of KeptCheckpoint
+    last_checkpoint: str
+    #: size, limit → columns of KeptCheckpoint
+    checkpoints: str
 
 
 class Inside(Protocol):
@@ -154,6 +171,18 @@ class LogRecorder(ABC):
         """The rows at these positions, in order."""
         return list(map(Row._make, self._select(self.statements.rows_at, list(positions))))
 
+    def select_hashes(self, positions: Sequence[int]) -> list[bytes]:
+        """What the rows at these distinct positions store of hashes, in their order.
+
+        Raises CorruptLog when one of them is not there.
+        """
+        wanted = sorted(positions)
+        found = [bytes(row[0]) for row in self._select(self.statements.hashes_at, wanted)]
+        if len(found) != len(wanted):
+            raise CorruptLog("position", error="the log has gaps, or ends before")
+        by_position = dict(zip(wanted, found, strict=True))
+        return [by_position[position] for position in positions]
+
     def streams_after(self, position: int) -> list[str]:
         """Distinct streams with events above `position`."""
         return [stream for (stream,) in self._select(self.statements.streams_after, position)]
@@ -188,6 +217,31 @@ class LogRecorder(ABC):
     def list_keys(self) -> list[KeySecret]:
         """All keys, in the order of issue."""
         return [KeySecret(*columns) for columns in self._select(self.statements.list_keys)]
+
+    def keep_checkpoint(self, kept: KeptCheckpoint) -> None:
+        """Keep a signed checkpoint durably, and with it whatever it covers.
+
+        The log and this table share one write-ahead log, so once this is committed, every row that
+        was seen before it is on the disk as well, whoever wrote it. The same again changes nothing;
+        another one of this key and size is CorruptLog.
+        """
+        with self.transaction() as inside:
+            inside.execute(self.statements.keep_checkpoint, *kept)
+            find = self.statements.find_checkpoint
+            ((note,),) = inside.execute(find, kept.size, kept.verifier)
+        if bytes(note) != kept.note:
+            raise CorruptLog("checkpoint", size=kept.size, error="another root was signed before")
+
+    def last_checkpoint(self, verifier: str = "") -> KeptCheckpoint | None:
+        """The kept checkpoint of the largest size, signed by `verifier` if one is named."""
+        found = self._select(self.statements.last_checkpoint, verifier)
+        return KeptCheckpoint(*found[0]) if found else None
+
+    def checkpoints(self, after: int, limit: int) -> list[KeptCheckpoint]:
+        """Up to `limit` kept checkpoints of sizes above `after`, by size."""
+        return [
+            KeptCheckpoint(*row) for row in self._select(self.statements.checkpoints, after, limit)
+        ]
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
         """The library's way in: number the events and append them; their positions.

@@ -72,7 +72,7 @@ class Answered(Struct, kw_only=True):
 
     Without events, and in a dry run, `first_position` is 0. `position` is what the answer is
     true at; read with it as `min_position` to see one's own write. `replayed`: the answer was
-    given before.
+    given before; `events` and `recorded` (what was written, and when) are then not told again.
     """
 
     command_id: str
@@ -81,6 +81,8 @@ class Answered(Struct, kw_only=True):
     count: int = 0
     position: int = 0
     replayed: bool = False
+    events: Sequence[Sealed] = ()
+    recorded: datetime | None = None
 
 
 class Draft(Struct, kw_only=True):
@@ -99,6 +101,7 @@ class Draft(Struct, kw_only=True):
         answered.count, answered.position = count, head
         if count and not self.request.dry_run:
             answered.first_position, answered.position = head + 1, head + count
+            answered.events, answered.recorded = self.events, self.now
 
     @property
     def command_row(self) -> CommandRow:

@@ -50,11 +50,20 @@ CREATE TABLE keys (
     digest BLOB NOT NULL
 )"""
 
+#: What was signed, by size and key; what is signed once is shown for ever.
+_CHECKPOINTS: Final = """
+CREATE TABLE checkpoints (
+    size INTEGER NOT NULL,
+    verifier TEXT NOT NULL,
+    note BLOB NOT NULL,
+    PRIMARY KEY (size, verifier)
+) WITHOUT ROWID"""
+
 #: `INSERT OR REPLACE` deletes: on our connections recursive triggers make it run into these.
 _REFUSE_CHANGES: Final = tuple(
     f"CREATE TRIGGER {table}_refuse_{change} BEFORE {change} ON {table} "
     f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-    for table in ("stored_events", "commands", "keys")
+    for table in ("stored_events", "commands", "keys", "checkpoints")
     for change in ("update", "delete")
 )
 
@@ -63,6 +72,7 @@ CREATE: Final = (
     _COMMANDS,
     _NOTES,
     _KEYS,
+    _CHECKPOINTS,
     "CREATE INDEX keys_holder ON keys (holder)",
     *_REFUSE_CHANGES,
     f"PRAGMA application_id = {APPLICATION_ID}",
@@ -114,4 +124,11 @@ STATEMENTS: Final = Statements(
     find_key="SELECT key, holder, member, salt, digest FROM keys WHERE key = ?",
     members_of_holder="SELECT DISTINCT member FROM keys WHERE holder = ? AND member IS NOT NULL",
     list_keys="SELECT key, holder, member, salt, digest FROM keys ORDER BY issued",
+    keep_checkpoint="INSERT INTO checkpoints (size, verifier, note) VALUES (?, ?, ?) "
+    "ON CONFLICT (size, verifier) DO NOTHING",
+    find_checkpoint="SELECT note FROM checkpoints WHERE size = ? AND verifier = ?",
+    last_checkpoint="SELECT size, verifier, note FROM checkpoints WHERE ?1 IN ('', verifier) "
+    "ORDER BY size DESC, verifier LIMIT 1",
+    checkpoints="SELECT size, verifier, note FROM checkpoints WHERE size > ? "
+    "ORDER BY size, verifier LIMIT ?",
 )
