@@ -33,6 +33,11 @@ class Known(Struct):
         return self.version
 
 
+def _cost(known: Known) -> int:
+    """What a state counts for: its events, and itself. To know of nothing takes room as well."""
+    return known.version + 1
+
+
 class States:
     """Books over one store, loaded on demand. Not for use by two threads."""
 
@@ -90,7 +95,7 @@ class States:
             if self._until is None or row.position <= self._until:
                 wanted[row.originator_id].take(row.originator_id, decode(row.topic, row.state))
         self._known.update(wanted)
-        self._events_kept += sum(known.version for known in wanted.values())
+        self._events_kept += sum(map(_cost, wanted.values()))
 
     def apply(self, stream: str, event: Event) -> int:
         """Take one more event of a stream into its state; its version there."""
@@ -104,7 +109,7 @@ class States:
             if stream == self._ledger_stream:
                 self._rulebook = None
             known = self._known.pop(stream, None)
-            self._events_kept -= known.version if known else 0
+            self._events_kept -= _cost(known) if known else 0
 
     def forget_all(self) -> None:
         """Drop everything; what is asked for next is read again."""
