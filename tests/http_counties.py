@@ -132,7 +132,8 @@ def told(answer: httpx.Response, ids: Ids) -> tuple[int, str, list[str]]:
 class Statements:
     """The statements SQLite carries out for those who ask, without the values in them.
 
-    What the threads do that follow the log and note who looks is not theirs.
+    What the threads do that follow the log and note who looks is not theirs; nor is what opens a
+    connection, which whoever comes first has to wait for.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -147,7 +148,8 @@ class Statements:
         patch.setattr(sqlite3, "connect", traced)
 
     def _note(self, statement: str) -> None:
-        if threading.current_thread().name not in ("ledger-tailer", "ledger-looks"):
+        is_theirs = threading.current_thread().name not in ("ledger-tailer", "ledger-looks")
+        if is_theirs and not statement.startswith("PRAGMA"):
             self._told.append(re.sub(r"'(?:[^']|'')*'|\b\d+\b", "?", statement))
 
     def forget(self) -> None:
