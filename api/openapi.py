@@ -17,6 +17,7 @@ from msgspec.structs import fields
 
 from api import errors
 from api.errors import Problem
+from api.links import add_links
 from api.queries import Query
 from ledger.domain.errors import LedgerError
 
@@ -222,4 +223,5 @@ def describe(app: FastAPI, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
     parts["schemas"] = _components(frozenset(kinds)) | parts.get("schemas", {})
     parts["responses"] = _refusals()
     parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    add_links(document)
     return document

@@ -2,8 +2,9 @@
 
 import sys
 
-from benchmarks import bulk_load, proofs
+from benchmarks import bulk_load, hidden, proofs
 
 if __name__ == "__main__":
     bulk_load.main(*map(int, sys.argv[1:]))
     proofs.main()
+    hidden.main()

@@ -1,10 +1,14 @@
 """Two counties with everything twice, a service over them, keys of any role and scope."""
 
+import re
+import sqlite3
+import threading
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final, NamedTuple, get_args
 
 import httpx
+import pytest
 
 from ledger.domain import commands as c
 from ledger.domain.values import Role, Terms, Threshold
@@ -107,10 +111,10 @@ class World:
         return self.client.get(url.format_map(ids.words), headers=key)
 
 
-def world_of(url: str) -> Iterator[World]:
+def world_of(url: str, **options: Any) -> Iterator[World]:
     settings = Settings(database_url=url, signing_key=write_signer(LOG_KEY))
     open_ledger(settings, *county(OURS), *county(THEIRS))
-    with started(settings) as client:
+    with started(settings, **options) as client:
         world = World(settings, client)
         assert client.get("/v1/keys", headers=world.key("admin")).status_code == 200
         yield world
@@ -125,3 +129,35 @@ def told(answer: httpx.Response, ids: Ids) -> tuple[int, str, list[str]]:
     request = answer.headers["x-request-id"]
     varying = {"x-request-id", "ratelimit", "date", "content-length"}
     return answer.status_code, text.replace(request, "?"), sorted(set(answer.headers) - varying)
+
+
+class Statements:
+    """The statements SQLite carries out for those who ask, without the values in them.
+
+    What the threads do that follow the log and note who looks is not theirs; nor is what opens a
+    connection, which whoever comes first has to wait for.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._told: list[str] = []
+        connect = sqlite3.connect
+
+        def traced(*args: Any, **options: Any) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(*args, **options)
+            connection.set_trace_callback(self._note)
+            return connection
+
+        patch.setattr(sqlite3, "connect", traced)
+
+    def _note(self, statement: str) -> None:
+        is_theirs = threading.current_thread().name not in ("ledger-tailer", "ledger-looks")
+        if is_theirs and not statement.startswith("PRAGMA"):
+            self._told.append(re.sub(r"'(?:[^']|'')*'|\b\d+\b", "?", statement))
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._told.clear()
+
+    def so_far(self) -> list[str]:
+        """All of them, in order."""
+        return list(self._told)

@@ -90,10 +90,21 @@ async def feed(request: Request) -> Response:
     query = read_query(request, FeedQuery)
     if not TOPICS.keys() >= set(query.topic):
         raise InvalidCommand("topic", reason="no such topic")
+    resumed = _last_event(call_of(request).header(b"last-event-id"))
     form = _form_of(call_of(request).header(b"accept"))
     if form == STREAM:
-        return _stream(request, runtime, query)
+        after = query.after if resumed is None else resumed
+        return _stream(request, runtime, msgspec.structs.replace(query, after=after))
     return await run_in_threadpool(_page, request, runtime, query, form)
+
+
+def _last_event(sent: str) -> int | None:
+    """Where a stream was, from its `Last-Event-ID`. Raises InvalidCommand."""
+    if not sent:
+        return None
+    if not sent.isdecimal() or len(sent) > DIGITS:
+        raise InvalidCommand("last-event-id", reason="not a position")
+    return int(sent)
 
 
 def _form_of(accept: str) -> str:
@@ -158,11 +169,6 @@ def _stream(request: Request, runtime: Runtime, query: FeedQuery) -> Response:
     gauge = runtime.metrics.streams
     if runtime.streams >= runtime.bounds.streams_max:
         raise RateLimited("accept", retry_after=5)
-    resumed = call_of(request).header(b"last-event-id")
-    if resumed:
-        if not resumed.isdecimal() or len(resumed) > DIGITS:
-            raise InvalidCommand("last-event-id", reason="not a position")
-        query = msgspec.structs.replace(query, after=int(resumed))
     secret = auth.secret_of(request)
     note(request, ["log"])
 

@@ -164,7 +164,7 @@ def _feed() -> Route:
             header(
                 "Last-Event-ID",
                 "Where a stream of server-sent events was.",
-                pattern="^[0-9]{1,16}$",
+                pattern="^[0-9]{0,16}$",
             ),
         ],
         "responses": {

@@ -9,7 +9,7 @@ from api.cursors import unpack
 from api.queries import Cursor, Limit, ReadQuery
 from api.reading import Look, Shown, View
 from ledger.domain.activity import find_activity
-from ledger.domain.errors import Forbidden
+from ledger.domain.errors import Forbidden, NotFound
 from ledger.domain.key import find_key
 from projections.scope import (
     check_fund,
@@ -91,7 +91,11 @@ def show_trail(look: Look, query: OfEntity) -> Shown:
     entity = f"{query.type}/{query.id}"
     look.saw(entity)
     after = unpack(query.cursor, int) if query.cursor else 0
-    found: Any = trail(look.store, look.snapshot, entity, after, query.limit)
+    try:
+        found: Any = trail(look.store, look.snapshot, entity, after, query.limit)
+    except NotFound as missing:
+        missing.at = "id"  # what is one word there is two fields here
+        raise
     return Shown(found, "", found.after)
 
 

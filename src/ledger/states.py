@@ -29,6 +29,11 @@ class Known(Struct):
     state: object | None = None
 
 
+def _cost(known: Known) -> int:
+    """What a state counts for: its events, and itself. To know of nothing takes room as well."""
+    return known.version + 1
+
+
 class States:
     """Books over one store, loaded on demand. Not for use by two threads."""
 
@@ -88,7 +93,7 @@ class States:
                 known.state = evolve(known.state, row.originator_id, event)
                 known.version += 1
         self._known.update(wanted)
-        self._events_kept += sum(known.version for known in wanted.values())
+        self._events_kept += sum(map(_cost, wanted.values()))
 
     def apply(self, stream: str, event: Event) -> int:
         """Take one more event of a stream into its state; its version there."""
@@ -127,7 +132,7 @@ class States:
                 # Its very name may be one that was not written.
                 self._ledger_stream = self._rulebook = None
             known = self._known.pop(stream, None)
-            self._events_kept -= known.version if known else 0
+            self._events_kept -= _cost(known) if known else 0
 
     def forget_all(self) -> None:
         """Drop everything; what is asked for next is read again."""

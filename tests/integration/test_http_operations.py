@@ -25,6 +25,7 @@ from api.serving import JsonLines
 from ledger.application import Ledger
 from ledger.domain import commands as c
 from ledger.settings import Settings
+from tests.http_process import free_port
 from tests.http_service import Key, done, issue, open_ledger, post, raw, refused, started
 from tests.postgres_server import PostgresServer
 
@@ -296,8 +297,6 @@ def test_serve_is_a_command(tmp_path: Path) -> None:
     assert "hourledger init" in missing.stderr
     open_ledger(settings)
     key = issue(settings, "boss", "admin")
-    from tests.integration.test_http_writes import free_port  # noqa: PLC0415
-
     port = free_port()
     process = subprocess.Popen([*program, str(port)], stderr=subprocess.PIPE, env=env, text=True)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:

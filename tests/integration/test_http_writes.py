@@ -1,9 +1,6 @@
 """Writes over HTTP: one effect and one answer for one key, whoever races; reads that see them."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -20,6 +17,7 @@ from ledger.domain import commands as c
 from ledger.domain.errors import Unavailable
 from ledger.settings import Settings
 from ledger.store.requests import Answered
+from tests.http_process import Process
 from tests.http_service import (
     LONG_AGO,
     YESTERDAY,
@@ -263,50 +261,6 @@ def test_many_who_wait_do_not_hold_up_others(county: Settings, key: Key) -> None
                 assert client.get(path, headers=key).status_code == 200
                 assert time.monotonic() - began < 1
                 assert {each.result().status_code for each in waiting} == {503}
-
-
-SERVER = """
-import sys
-from api.app import create_app
-from api.serving import server
-from ledger.settings import Settings
-app = create_app(Settings(database_url=sys.argv[1]))
-server(app, host="127.0.0.1", port=int(sys.argv[2])).run()
-"""
-
-
-def free_port() -> int:
-    import socket  # noqa: PLC0415
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-class Process:
-    """A service in a process of its own."""
-
-    def __init__(self, url: str) -> None:
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, url, str(self.port)],
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.address}/livez").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the service did not start")
-
-    def stop(self, number: int) -> int:
-        """Send a signal and wait for the end; its exit code."""
-        self._process.send_signal(number)
-        return self._process.wait(30)
 
 
 def test_a_service_killed_under_load_keeps_what_it_acknowledged(

@@ -251,6 +251,26 @@ def test_an_outage_is_told_in_bounded_time_and_the_writer_goes_on_afterwards(des
     assert desk.streams() == ["ledger/t.example", "member/V1"]
 
 
+def test_who_asks_late_in_an_outage_is_told_at_once(desk: Desk) -> None:
+    """Two tries, not the whole patience; and afterwards there is patience again."""
+
+    def away(*_: object) -> None:
+        raise Unavailable
+
+    desk.store.faults = [away] * 1_000
+    with pytest.raises(Unavailable):
+        desk.do("a", register("V1"))
+    before = desk.store.appends
+    assert before > 2
+    with pytest.raises(Unavailable):
+        desk.do("b", register("V2"))
+    assert desk.store.appends == before + 2
+    desk.store.faults = [away]
+    assert desk.do("b", register("V2")).count == 1
+    desk.store.faults = [away] * 3
+    assert desk.do("c", register("V3")).count == 1
+
+
 def test_a_refused_command_writes_nothing_and_harms_no_neighbour(desk: Desk) -> None:
     desk.do("c1", register("V1"))
     held = Held(desk)

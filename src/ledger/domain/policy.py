@@ -1,7 +1,7 @@
 """Policies: incentives on offer, in versions, with what of their quotas is taken.
 
-A policy names the fund that pays for it only by id: allocating to a policy
-looks at policies, so policies do not look into funds.
+A policy names the fund that pays for it, which must be there and be seen by whoever
+offers it; its money is looked at when an incentive is granted.
 """
 
 from datetime import date
@@ -15,7 +15,6 @@ from ledger.domain.decision import Act, Books, Decision, Rule
 from ledger.domain.errors import (
     AlreadyExists,
     CorruptLog,
-    FundNotFound,
     InvalidCommand,
     NothingChanges,
     PolicyClosed,
@@ -30,6 +29,7 @@ from ledger.domain.events import (
     PolicyTerms,
 )
 from ledger.domain.events import PolicyClosed as PolicyClosedEvent
+from ledger.domain.fund import find_fund
 from ledger.domain.quota import Taken
 from ledger.domain.rulebook import check_region
 from ledger.domain.values import contains, is_clean_name
@@ -167,8 +167,8 @@ def check_terms(command: PolicyCommand, books: Books, caller: Caller) -> None:
     if command.fund is None:
         if command.fen_cost:
             raise InvalidCommand("fund", fen_cost=command.fen_cost)
-    elif books.get(f"fund/{command.fund}") is None or not caller.sees_fund(command.fund):
-        raise FundNotFound("fund", fund=command.fund)
+    else:
+        find_fund(books, command.fund, caller)
 
 
 def _said(version: PolicyCommand | PolicyTerms) -> dict[str, Any]:

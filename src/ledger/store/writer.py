@@ -96,6 +96,8 @@ class Writer:
         self._flight: Flight | None = None
         self._head: Head | None = None
         self._contended = False
+        #: When the database went away, as long as nothing was written since.
+        self._away_since: float | None = None
         self._held_back: Request | None = None
         self._closed = False
         self._lock = threading.Lock()
@@ -207,6 +209,7 @@ class Writer:
         flight.landed.wait()
         if flight.error is None:
             self._head = flight.head
+            self._away_since = None
             return True
         self._lose_track()
         self._contended = isinstance(flight.error, HeadMoved)
@@ -253,7 +256,6 @@ class Writer:
 
     def _write(self, requests: list[Request]) -> None:
         """Decide and write, again when another process wrote first or the line broke."""
-        deadline = time.monotonic() + PATIENCE_S
         for attempt in range(ROUNDS_MAX):
             group = Group(requests=[r for r in requests if not r.future.done()])
             try:
@@ -263,10 +265,13 @@ class Writer:
                 self._undo(group)
             except Unavailable:
                 self._lose_track()
-                if time.monotonic() > deadline:
+                # Who asks late in an outage does not wait as long as who met its beginning.
+                self._away_since = self._away_since or time.monotonic()
+                if attempt and time.monotonic() > self._away_since + PATIENCE_S:
                     raise
                 time.sleep(0.05 * (attempt + 1))
             else:
+                self._away_since = None
                 group.tell()
                 self._decider.trim()
                 return
