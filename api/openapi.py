@@ -16,7 +16,7 @@ from msgspec import NODEFAULT, Meta, Struct, UnsetType
 from msgspec.structs import fields
 
 from api import errors
-from api.errors import Problem
+from api.answers import Problem
 from api.queries import Query
 from ledger.domain.errors import LedgerError
 

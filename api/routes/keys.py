@@ -1,11 +1,10 @@
 """Keys: issued with their secret shown this once, and listed without it."""
 
-from datetime import date
-
 from fastapi import Request, Response
 from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import ListedKey
 from api.queries import ReadQuery, read_query
 from api.reading import Look, Shown, View
 from api.routes.commands import Dry, name_command, read_body, written
@@ -13,23 +12,7 @@ from api.runtime import runtime_of
 from ledger.domain.access import require_role
 from ledger.domain.commands import IssueKey
 from ledger.domain.key import Key, beyond
-from ledger.domain.values import Role
 from ledger.store.requests import Answered
-
-
-class ListedKey(Struct, frozen=True, kw_only=True):
-    """A key; empty scopes show everything of that sort. Nothing is told of its secret."""
-
-    key: str
-    holder: str
-    member: str | None
-    roles: tuple[Role, ...]
-    regions: tuple[str, ...]
-    organisations: tuple[str, ...]
-    funds: tuple[str, ...]
-    sources: tuple[str, ...]
-    expires_on: date
-    revoked: bool
 
 
 class ListedKeys(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from msgspec import Struct
 
 from api import metrics, openapi, reading
-from api.errors import Problem
+from api.answers import CloudEvent, LineResult, Problem, Written
 from api.health import Readiness
 from api.openapi import content, example, header, parameters, refusals, schema_of
 from api.queries import Query
@@ -25,7 +25,8 @@ from api.routes import (
     policies,
     trails,
 )
-from api.routes.commands import WAYS, Dry, Way, Written
+from api.routes.commands import Dry
+from api.ways import ELSEWHERE, WAYS, Way
 from ledger.domain.commands import COMMANDS, Command, IssueKey, LogHours
 
 VIEWS: Final = (
@@ -34,7 +35,7 @@ VIEWS: Final = (
 )  # fmt: skip
 #: Structs the document refers to.
 KINDS: Final[tuple[type[Struct], ...]] = (
-    Problem, Written, batch.LineResult, feed.CloudEvent, operations.Alive, Readiness,
+    Problem, Written, LineResult, CloudEvent, operations.Alive, Readiness,
     *COMMANDS.values(), *(view.answer for view in VIEWS),
 )  # fmt: skip
 
@@ -171,7 +172,7 @@ def _feed() -> Route:
                 "content": {
                     feed.CLOUD_EVENTS: {
                         "schema": {"type": "array", "items": event},
-                        "example": [example(feed.CloudEvent)],
+                        "example": [example(CloudEvent)],
                     },
                     feed.LINES: {"schema": {"type": "string"}},
                     feed.STREAM: {"schema": {"type": "string"}},
@@ -205,7 +206,7 @@ def routes() -> list[Route]:
         *(_write(way, commands.handler(way)) for way in WAYS),
         _batch(),
         *map(_read, VIEWS),
-        _write(Way(commands.ELSEWHERE[IssueKey], IssueKey), keys.issue, "secret"),
+        _write(Way(ELSEWHERE[IssueKey], IssueKey), keys.issue, "secret"),
         _feed(),
         _open("/livez", operations.livez, operations.Alive),
         _open("/readyz", operations.readyz, Readiness),

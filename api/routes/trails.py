@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
+from api.answers import LookAt
 from api.cursors import unpack
 from api.queries import Cursor, Limit, ReadQuery
 from api.reading import Look, Shown, View
@@ -43,17 +44,6 @@ class OfLooks(ReadQuery, frozen=True, kw_only=True):
     about: Annotated[str, Meta(min_length=1, max_length=350, examples=["member/V0001"])]
     cursor: Cursor | None = None
     limit: Limit = 100
-
-
-class LookAt(Struct, frozen=True, kw_only=True):
-    """Who looked when, in which way, in which request."""
-
-    at: str
-    holder: str
-    key: str
-    about: str
-    way: str
-    request: str
 
 
 class LooksAt(Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from api.app import create_app
 from api.errors import MEDIA_TYPE, RETRY_AFTER_S, STATUS, error_of, problem_of
 from api.queries import Query
 from api.reading import View
-from api.routes.commands import WAYS
 from api.routes.table import VIEWS, routes
+from api.ways import WAYS
 from ledger.domain.errors import LedgerError, NotFound, Refusal
 from projections.scope import READERS
 
