@@ -83,6 +83,11 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
     recordedtime: str
     data: dict[str, Any]
 
+    @property
+    def position(self) -> int:
+        """Where it stands in the log."""
+        return int(self.sequence)
+
 
 class Verdict(Struct, frozen=True, kw_only=True):
     """Whether a member may have an incentive on a day, why not, and how far from it."""
