@@ -199,14 +199,14 @@ def _refusals() -> dict[str, Any]:
 
 def _problem(code: str, status: int) -> dict[str, Any]:
     """What a refusal looks like."""
-    title = next((k.__doc__ or "" for k in _subclasses(LedgerError) if k.code == code), "")
+    title = next((k.__doc__ or "" for k in all_errors(LedgerError) if k.code == code), "")
     told = {"type": f"urn:hourledger:problem:{code}", "title": title, "status": status}
     return example(Problem) | told | {"detail": title, "instance": "/v1/hours", "code": code}
 
 
-def _subclasses(kind: type[LedgerError]) -> list[type[LedgerError]]:
+def all_errors(kind: type[LedgerError]) -> list[type[LedgerError]]:
     """All errors there are."""
-    return [each for own in kind.__subclasses__() for each in (own, *_subclasses(own))]
+    return [each for own in kind.__subclasses__() for each in (own, *all_errors(own))]
 
 
 def describe(app: FastAPI, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
