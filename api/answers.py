@@ -3,8 +3,9 @@
 What figures look like is for the read models to say (`projections`).
 """
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -48,6 +49,35 @@ class Written(Struct, frozen=True, kw_only=True):
     count: int
     replayed: bool
     dry_run: bool
+
+
+#: Command → the ids and figures it gives, beside `Written` or in a result line. Some come only
+#: where there is one: an `expense` if the grant costs money, the `fund` that took a transfer,
+#: `already` if there is nothing to write.
+GIVES: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("set_limits", "profile_region", "set_star_levels"), ("region",)),
+    "open_ledger": ("origin",), "set_accrual_rule": ("rule",), "erase_text": ("note",),
+    **dict.fromkeys(
+        ("register_member", "change_member_kinds", "move_member", "deregister_member",
+         "record_credential", "withdraw_credential", "join_organisation", "leave_organisation"),
+        ("member",),
+    ),
+    "log_hours": ("entry", "already"),
+    **dict.fromkeys(("verify_hours", "reject_hours", "correct_hours", "void_hours"), ("entry",)),
+    **dict.fromkeys(("define_policy", "amend_policy", "close_policy"), ("policy", "version")),
+    "grant_incentive": ("grant", "expense"), "revoke_grant": ("grant",),
+    "register_organisation": ("organisation",), "open_project": ("project",),
+    "close_project": ("project", "closes_on"),
+    **dict.fromkeys(("hold_activity", "withdraw_activity"), ("activity",)),
+    **dict.fromkeys(("open_fund", "amend_fund", "close_fund"), ("fund",)),
+    "receive_funds": ("receipt", "fen"),
+    **dict.fromkeys(("allocate_funds", "release_funds"), ("fund", "target", "fen")),
+    **dict.fromkeys(("spend_funds", "reverse_spend"), ("expense", "fen")),
+    "return_funds": ("fund", "source_id", "fen"),
+    **dict.fromkeys(("send_transfer", "decline_transfer"), ("transfer",)),
+    **dict.fromkeys(("accept_transfer", "receive_transfer"), ("transfer", "fund")),
+    **dict.fromkeys(("issue_key", "revoke_key"), ("key",)),
+}  # fmt: skip
 
 
 class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
