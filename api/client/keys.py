@@ -11,7 +11,11 @@ from ledger.domain import commands as c
 
 
 class Keys:
-    """Keys of holders. `issue` answers with the `secret` in its result, once and never again."""
+    """Keys of holders.
+
+    `issue` has the `secret` in its result, once and never again: None when the first answer was
+    lost. That key is to be revoked, and another one issued.
+    """
 
     def __init__(self, door: Door) -> None:
         self._door = door

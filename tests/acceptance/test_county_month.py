@@ -56,14 +56,21 @@ class County:
         recount = Recount(lines)
         assert recount.faults == [], step
 
+        explained = set()
+
         def ask(path: str, **asked: Any) -> dict[str, Any]:
             answer = self.auditor.http.get(path, params={**asked, "min_position": len(lines)})
             assert answer.status_code == 200, answer.text
             told: dict[str, Any] = answer.json()
             assert told["position"] == len(lines)
+            explained.add(told.get("explain", "/v1/explain/totals"))
             return told
 
         assert http_figures.differences(recount, ask) == [], step
+        for link in explained:  # wherever an answer says that its figures are explained, they are
+            answer = self.auditor.http.get(link.format(member="V0001"))
+            assert answer.status_code == 200, link
+            assert "legs" in answer.json()
         if "FundsReturned" in lines[-1].decode():  # a line less is another figure
             assert http_figures.differences(Recount(lines[:-1]), ask) != []
         self.steps.append(step)
