@@ -271,10 +271,10 @@ def describe(app: FastAPI, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
         tags=app.openapi_tags,
     )
     parts = document.setdefault("components", {})
-    parts["schemas"] = _components(frozenset(kinds)) | parts.get("schemas", {})
-    parts["responses"] = _refusals()
     parts["headers"] = {
         name: {"description": told, "schema": {"type": "string"}} for name, told in HEADERS.items()
     }
+    parts["schemas"] = _components(frozenset(kinds)) | parts.get("schemas", {})
+    parts["responses"] = _refusals()
     parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return document

@@ -117,7 +117,7 @@ class Door:
             headers={**JSON, "idempotency-key": key},
         )
         told: dict[str, Any] = msgspec.json.decode(self.ask(request).content)
-        own = {name: told.pop(name) for name in Written.__struct_fields__}
+        own = {name: told.pop(name) for name in Written.__struct_fields__ if name in told}
         return Answer(**own, result=told)
 
     # reading

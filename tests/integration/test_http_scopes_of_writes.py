@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from api import openapi
-from api.ways import WAYS, Way
+from api.routes.commands import WAYS, Way
 from ledger.domain import commands as c
 from ledger.domain.access import ALSO, ROLES
 from tests.http_counties import (
