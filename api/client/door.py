@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from api.answers import Written
-from api.client.errors import ProblemError, ServiceError, UnreachableError, problem_in
+from api.client.errors import ServiceError, UnreachableError, problem_in
 from api.ways import ELSEWHERE, WAYS, Way
 from ledger.domain.commands import Command, IssueKey
 from ledger.domain.errors import InvalidCommand
@@ -103,9 +103,12 @@ class Door:
     ) -> Answer:
         """Have a command carried out, exactly once for one key (a fresh one unless given).
 
-        Raises ProblemError, UnreachableError; both know the key to repeat it under.
+        Raises ProblemError, UnreachableError; both know the key to repeat it under. InvalidCommand
+        for what cannot be said over HTTP at all.
         """
-        way = _WAYS[type(command)]
+        way = _WAYS.get(type(command))
+        if way is None:
+            raise InvalidCommand("op", reason="only at the machine itself")
         body = {name: told for name, told in msgspec.to_builtins(command).items() if name != "op"}
         path = way.path.format_map({name: _taken(body, name) for name in way.ids})
         key = idempotency_key or uuid.uuid4().hex
@@ -160,6 +163,3 @@ def _taken(body: dict[str, Any], name: str) -> str:
 def segment(text: str) -> str:
     """An id as one segment of a path, whatever stands in it."""
     return quote(text, safe="")
-
-
-__all__ = ["Answer", "Door", "Patience", "ProblemError", "segment"]

@@ -121,6 +121,13 @@ def test_an_entry_without_its_id_is_for_batches() -> None:
     assert (refused.value.at, service.asked) == ("entry", [])
 
 
+def test_a_ledger_is_opened_at_its_machine() -> None:
+    service = Service(done())
+    with pytest.raises(InvalidCommand) as refused:
+        client_of(service).execute(OpenLedger(origin="a.example/hours"))
+    assert (refused.value.at, service.asked) == ("op", [])
+
+
 def test_every_command_is_a_call_and_says_what_it_does() -> None:
     ledger = client_of(Service(done()))
     writes = [
