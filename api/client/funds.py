@@ -1,14 +1,15 @@
 """Funds: ring-fenced money from receipt to spending, and the sources it came from."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Unpack
 
+from api.client import forms
 from api.client.asked import Asked, Line
 from api.client.door import Door, segment
 from api.client.write import Write
 from ledger.domain import commands as c
-from projections.explain import Leg
-from projections.fund_usage import FundUsage, SourceUsage
 
 
 class Funds:
@@ -26,16 +27,16 @@ class Funds:
         self.reverse = Write(door, c.ReverseSpend)
         self.give_back = Write(door, c.ReturnFunds)
 
-    def usage(self, fund: str, **asked: Unpack[Asked]) -> FundUsage:
+    def usage(self, fund: str, **asked: Unpack[Asked]) -> forms.FundUsage:
         """Each fen from receipt to spending, and the verified minutes beside it."""
-        return self._door.read(FundUsage, f"/v1/funds/{segment(fund)}/usage", **asked)
+        return self._door.read(forms.FundUsage, f"/v1/funds/{segment(fund)}/usage", **asked)
 
     def explain(
         self, fund: str, figure: str = "received_fen", **line: Unpack[Line]
-    ) -> Iterator[Leg]:
+    ) -> Iterator[forms.Leg]:
         """The legs of a figure of the usage: of the whole, or of one of its lines."""
         path = f"/v1/explain/funds/{segment(fund)}"
-        return self._door.pages(Leg, "legs", path, figure=figure, **line)
+        return self._door.pages(forms.Leg, "legs", path, figure=figure, **line)
 
 
 class Sources:
@@ -46,14 +47,14 @@ class Sources:
 
     def usage(
         self, source: str, *, source_kind: str | None = None, **asked: Unpack[Asked]
-    ) -> SourceUsage:
+    ) -> forms.SourceUsage:
         """The money of a source, fund by fund; its kind only where an id stands for several."""
         path = f"/v1/sources/{segment(source)}/usage"
-        return self._door.read(SourceUsage, path, source_kind=source_kind, **asked)
+        return self._door.read(forms.SourceUsage, path, source_kind=source_kind, **asked)
 
     def explain(
         self, source: str, figure: str = "received_fen", **asked: Unpack[Asked]
-    ) -> Iterator[Leg]:
+    ) -> Iterator[forms.Leg]:
         """The legs of a figure of the usage, fund by fund."""
         path = f"/v1/explain/sources/{segment(source)}"
-        return self._door.pages(Leg, "legs", path, figure=figure, **asked)
+        return self._door.pages(forms.Leg, "legs", path, figure=figure, **asked)

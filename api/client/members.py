@@ -1,16 +1,16 @@
 """Members: the registry of people, known by a public number, and what each of them has."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from datetime import date
 from typing import Unpack
 
+from api.client import forms
 from api.client.asked import Asked
 from api.client.door import Door, segment
 from api.client.write import Write
 from ledger.domain import commands as c
-from projections.balances import MemberBalance
-from projections.explain import Leg
-from projections.statement import StatedEntry, Statement
 
 
 class Members:
@@ -27,29 +27,35 @@ class Members:
 
     def balance(
         self, member: str, *, on: date | None = None, **asked: Unpack[Asked]
-    ) -> MemberBalance:
+    ) -> forms.MemberBalance:
         """Minutes, credit and stars; stars as of a day, today unless one is named."""
         return self._door.read(
-            MemberBalance, f"/v1/members/{segment(member)}/balance", on=on, **asked
+            forms.MemberBalance, f"/v1/members/{segment(member)}/balance", on=on, **asked
         )
 
-    def statement(self, member: str, *, limit: int = 100, **asked: Unpack[Asked]) -> Statement:
+    def statement(
+        self, member: str, *, limit: int = 100, **asked: Unpack[Asked]
+    ) -> forms.Statement:
         """The first entries, and all grants."""
         path = f"/v1/members/{segment(member)}/statement"
-        return self._door.read(Statement, path, limit=limit, **asked)
+        return self._door.read(forms.Statement, path, limit=limit, **asked)
 
-    def entries(self, member: str, **asked: Unpack[Asked]) -> Iterator[StatedEntry]:
+    def entries(self, member: str, **asked: Unpack[Asked]) -> Iterator[forms.StatedEntry]:
         """All entries, in the order of their numbers."""
         path = f"/v1/members/{segment(member)}/statement"
-        return self._door.pages(StatedEntry, "entries", path, **asked)
+        return self._door.pages(forms.StatedEntry, "entries", path, **asked)
 
-    def list(self, region: str | None = None, **asked: Unpack[Asked]) -> Iterator[MemberBalance]:
+    def list(
+        self, region: str | None = None, **asked: Unpack[Asked]
+    ) -> Iterator[forms.MemberBalance]:
         """The members of a region, by number."""
-        return self._door.pages(MemberBalance, "members", "/v1/members", region=region, **asked)
+        return self._door.pages(
+            forms.MemberBalance, "members", "/v1/members", region=region, **asked
+        )
 
     def explain(
         self, member: str, figure: str = "verified_minutes", **asked: Unpack[Asked]
-    ) -> Iterator[Leg]:
+    ) -> Iterator[forms.Leg]:
         """The legs of a figure of the balance; their changes sum up to it."""
         path = f"/v1/explain/members/{segment(member)}"
-        return self._door.pages(Leg, "legs", path, figure=figure, **asked)
+        return self._door.pages(forms.Leg, "legs", path, figure=figure, **asked)
