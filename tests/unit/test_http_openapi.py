@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from api import openapi
-from api.answers import GIVES
+from api.answers import GIVES, Written
 from api.app import create_app
 from api.errors import MEDIA_TYPE, RETRY_AFTER_S, STATUS, error_of, problem_of
 from api.queries import Query
@@ -153,6 +153,12 @@ def test_every_field_that_is_sent_has_a_phrase() -> None:
     for schema in sent:
         for name, described in schema["properties"].items():
             assert name == "op" or described.get("description"), (schema["title"], name)
+
+
+def test_what_a_command_gives_hides_nothing_of_its_answer() -> None:
+    """Both stand in one object: a receipt of money must not be lost behind another of that name."""
+    names = {name for gives in GIVES.values() for name in gives}
+    assert names.isdisjoint(Written.__struct_fields__)
 
 
 def test_what_an_answer_gives_is_what_the_rules_answer(monkeypatch: pytest.MonkeyPatch) -> None:
