@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.answers import Place, Problem
 from ledger.domain.errors import InvalidCommand, LedgerError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -76,28 +77,6 @@ _BY_STATUS: Final[Mapping[int, type[LedgerError]]] = {
     415: UnsupportedMediaType,
     422: InvalidCommand,
 }
-
-
-class Place(msgspec.Struct, frozen=True):
-    """One thing that is wrong, and the field it stands in."""
-
-    at: str
-    detail: str
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """A refusal. Match on `code`; `at` names the field, `facts` are the figures behind it."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-    at: str
-    facts: dict[str, str | int]
-    errors: list[Place]
-    request_id: str
 
 
 def problem_of(error: LedgerError, instance: str = "", request_id: str = "") -> Problem:

@@ -16,13 +16,15 @@ from msgspec import NODEFAULT, Meta, Struct, UnsetType
 from msgspec.structs import fields
 
 from api import errors
-from api.errors import Problem
+from api.answers import Problem
 from api.links import add_links
 from api.queries import Query
+from api.words import ASKED, WORDS
 from ledger.domain.errors import LedgerError
 
 REF: Final = "#/components/schemas/{name}"
 RESPONSE: Final = "#/components/responses/refused-{status}"
+HEADER: Final = "#/components/headers/{name}"
 JSON: Final = "application/json"
 #: What stands in a field, whatever it is a field of. One county, one summer.
 EXAMPLES: Final[Mapping[str, Any]] = {
@@ -54,13 +56,26 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "recordedtime": "2025-06-14T01:02:03Z", "datacontenttype": "application/json",
     "subject": "member/V0001", "sequence": "0000000000000042", "data": {"minutes": 150},
     "lag_events": 0, "lag_seconds": 0.0, "ready": True, "alive": True, "revoked": False,
-    "actor": "signin-service", "code": "entry_not_pending", "request_id": "0197761d4a7c7a3c",
+    "rows": [{"region": "330424", "month": "2025-06", "verified_minutes": 150}], "version": 1,
+    "already": False, "actor": "signin-service", "code": "entry_not_pending",
+    "request_id": "0197761d4a7c7a3c",
 }  # fmt: skip
 #: Fields that may be left out and yet are shown.
 ALSO: Final[Mapping[str, Sequence[str]]] = {
     "LogHours": ("start", "end"), "VerifyHours": ("minutes",), "CorrectHours": ("reason_code",),
     "VoidHours": ("reason_code",), "AcceptTransfer": ("fund",), "IssueKey": ("regions",),
 }  # fmt: skip
+#: Header of answers → what it says. Those of every answer to a key first.
+HEADERS: Final[Mapping[str, str]] = {
+    "X-Request-Id": "the request's id: the caller's own, or a new one",
+    "RateLimit-Policy": 'how often the key may ask: `"default";q=requests;w=seconds`',
+    "RateLimit": 'what is left of that: `"default";r=requests;t=seconds`',
+    "Ledger-Position": "the position the answer is true at",
+    "Link": 'where the next page is, if there is one: `<…>; rel="next"`',
+    "Idempotency-Replayed": "`true` when this answer was given before",
+    "Retry-After": "seconds after which to ask again",
+}
+OF_ALL: Final = tuple(HEADERS)[:3]
 #: Statuses a route may answer with, besides its own.
 REFUSED: Final = (400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 500, 503)
 
@@ -116,17 +131,32 @@ def schema_of(kind: type[Struct], *extra: str, without: Sequence[str] = ()) -> d
     _, known = msgspec.json.schema_components([kind], ref_template=REF)
     schema: dict[str, Any] = dict(known[kind.__name__])
     out = {"op", *without}
-    schema["properties"] = {n: p for n, p in schema["properties"].items() if n not in out}
+    schema["properties"] = {n: p for n, p in _worded(schema).items() if n not in out}
     schema["properties"] |= {name: {"type": "string"} for name in extra}
     schema["required"] = [n for n in schema.get("required", ()) if n not in out] + list(extra)
     return schema
+
+
+def _worded(schema: dict[str, Any]) -> dict[str, Any]:
+    """The properties of a schema; those of what is sent with a phrase each."""
+    properties: dict[str, Any] = schema["properties"]
+    if schema.get("additionalProperties") is not False:
+        return properties
+    return {
+        name: {"description": WORDS[name], **told} if name in WORDS else told
+        for name, told in properties.items()
+    }
 
 
 @cache
 def _components(kinds: frozenset[type[Struct]]) -> dict[str, Any]:
     """The schemas of all structs that are referred to."""
     ordered = sorted(kinds, key=lambda kind: kind.__name__)
-    return dict(msgspec.json.schema_components(ordered, ref_template=REF)[1])
+    known: dict[str, Any] = msgspec.json.schema_components(ordered, ref_template=REF)[1]
+    for schema in known.values():
+        if "properties" in schema:
+            schema["properties"] = _worded(schema)
+    return known
 
 
 def parameters(kind: type[Query], path: str) -> list[dict[str, Any]]:
@@ -140,6 +170,7 @@ def parameters(kind: type[Query], path: str) -> list[dict[str, Any]]:
                 "name": name,
                 "in": "path" if in_path else "query",
                 "required": name in schema["required"],
+                "description": ASKED.get(name) or WORDS[name],
                 "schema": _without_null(described),
             }
         )
@@ -150,7 +181,13 @@ def path_parameters(kind: type[Struct], names: Sequence[str]) -> list[dict[str, 
     """The fields of a command that stand in its path."""
     described = schema_of(kind)["properties"]
     return [
-        {"name": name, "in": "path", "required": True, "schema": _without_null(described[name])}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": WORDS[name],
+            "schema": _without_null(described[name]),
+        }
         for name in names
     ]
 
@@ -178,6 +215,16 @@ def content(schema: dict[str, Any], shown: Any, media: str = JSON) -> dict[str, 
     return {media: {"schema": schema, "example": shown}}
 
 
+def headers(*names: str) -> dict[str, Any]:
+    """Headers of an answer, as references; those of every answer among them."""
+    return {name: {"$ref": HEADER.format(name=name)} for name in (*OF_ALL, *names)}
+
+
+def example_of(name: str) -> Any:
+    """What stands in a field of this name."""
+    return EXAMPLES.get(name, 150)
+
+
 def refusals(*statuses: int) -> dict[str, Any]:
     """The refusals of a route: of these statuses, or of any that needs a key."""
     return {str(status): {"$ref": RESPONSE.format(status=status)} for status in statuses or REFUSED}
@@ -192,22 +239,27 @@ def _refusals() -> dict[str, Any]:
     return {
         f"refused-{status}": {
             "description": ", ".join(codes[status]),
+            "headers": headers(*RETRYING.get(status, ())),
             "content": content(schema, _problem(codes[status][0], status), errors.MEDIA_TYPE),
         }
         for status in REFUSED
     }
 
 
+#: Statuses that tell when to ask again.
+RETRYING: Final = dict.fromkeys((409, 429, 503), ("Retry-After",))
+
+
 def _problem(code: str, status: int) -> dict[str, Any]:
     """What a refusal looks like."""
-    title = next((k.__doc__ or "" for k in _subclasses(LedgerError) if k.code == code), "")
+    title = next((k.__doc__ or "" for k in all_errors(LedgerError) if k.code == code), "")
     told = {"type": f"urn:hourledger:problem:{code}", "title": title, "status": status}
     return example(Problem) | told | {"detail": title, "instance": "/v1/hours", "code": code}
 
 
-def _subclasses(kind: type[LedgerError]) -> list[type[LedgerError]]:
+def all_errors(kind: type[LedgerError]) -> list[type[LedgerError]]:
     """All errors there are."""
-    return [each for own in kind.__subclasses__() for each in (own, *_subclasses(own))]
+    return [each for own in kind.__subclasses__() for each in (own, *all_errors(own))]
 
 
 def describe(app: FastAPI, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
@@ -220,6 +272,9 @@ def describe(app: FastAPI, kinds: Sequence[type[Struct]]) -> dict[str, Any]:
         tags=app.openapi_tags,
     )
     parts = document.setdefault("components", {})
+    parts["headers"] = {
+        name: {"description": told, "schema": {"type": "string"}} for name, told in HEADERS.items()
+    }
     parts["schemas"] = _components(frozenset(kinds)) | parts.get("schemas", {})
     parts["responses"] = _refusals()
     parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

@@ -65,7 +65,7 @@ def _answers(block: str, environment: dict[str, str]) -> Iterator[str]:
     """Each command of a block and what it answers now."""
     for command in commands_of(block):
         yield f"$ {command}\n"
-        answer = _run(command.replace("\\\n", " "), environment)
+        answer = run(command.replace("\\\n", " "), environment)
         yield answer if not answer or answer.endswith("\n") else answer + "\n"
 
 
@@ -80,7 +80,7 @@ def commands_of(block: str) -> Iterator[str]:
             yield command
 
 
-def _run(command: str, environment: dict[str, str]) -> str:
+def run(command: str, environment: dict[str, str]) -> str:
     """What a command prints, stdout and stderr as they come."""
     if command.startswith("hourledger ") and not SHELL.search(command):
         result = CliRunner().invoke(

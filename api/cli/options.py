@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
 from api.cli import shapes
-from api.cli.words import WORDS
+from api.words import WORDS
 from ledger.domain.commands import Command
 
 #: Word in a field's name → the word people use, and the unit it is counted in.

@@ -10,7 +10,7 @@ transaction, and there may be only so many of them.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from fastapi import Request, Response
@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from api.answers import LineResult
 from api.bodies import decode_line
 from api.bounds import Bounds
 from api.errors import BatchTooLarge
@@ -27,7 +28,7 @@ from api.runtime import Runtime, runtime_of
 from api.spool import Spool
 from ledger.domain.access import Caller
 from ledger.domain.commands import Command
-from ledger.domain.errors import Fact, InvalidCommand, LedgerError, Refusal
+from ledger.domain.errors import InvalidCommand, LedgerError, Refusal
 from ledger.store.requests import Answered, OnError, Refused, Result
 
 MEDIA: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
@@ -46,27 +47,6 @@ class BatchQuery(Query, frozen=True, kw_only=True):
         ),
     ] = "atomic"
     dry_run: bool = False
-
-
-class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a line (from 1; empty lines are none).
-
-    `done`: with the ids and figures the command gave, true at `position`. `refused`: with the
-    code. `skipped`: not tried, since an earlier line stopped the batch. `unknown`: the database
-    went away; send the same again under the same key. `receipt`: on the last line that was done of
-    those written together, their signed receipt; absent where the service has no signing key.
-    """
-
-    line: int
-    outcome: Literal["done", "refused", "skipped", "unknown"]
-    position: int = 0
-    replayed: bool = False
-    result: Result | None = None
-    code: str = ""
-    message: str = ""
-    at: str = ""
-    facts: dict[str, Fact] = {}
-    receipt: str = ""
 
 
 class Line(Struct):

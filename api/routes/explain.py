@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from api.cursors import unpack
 from api.queries import Cursor, Limit, ReadQuery
 from api.reading import Look, Shown, View
-from api.routes.figures import PeopleQuery, TotalsQuery, filters_of
+from api.routes.figures import PeopleSlice, TotalsSlice, filters_of
 from ledger.domain.errors import InvalidCommand
 from ledger.domain.values import Code, MemberId, SourceKind, Word
 from projections import explain, fund_usage
@@ -90,7 +90,7 @@ class SourceFigure(Explaining, frozen=True, kw_only=True):
     figure: Figure = "received_fen"
 
 
-class TotalsFigure(TotalsQuery, frozen=True, kw_only=True):
+class TotalsFigure(TotalsSlice, frozen=True, kw_only=True):
     """A figure of the totals, within filters."""
 
     figure: Figure = "verified_minutes"
@@ -98,7 +98,7 @@ class TotalsFigure(TotalsQuery, frozen=True, kw_only=True):
     limit: Limit = 100
 
 
-class PeopleFigure(PeopleQuery, frozen=True, kw_only=True):
+class PeopleFigure(PeopleSlice, frozen=True, kw_only=True):
     """A figure of participation, within filters; `active`: the minutes that make active."""
 
     figure: Figure = "active"

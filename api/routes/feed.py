@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from fastapi import Request, Response
@@ -49,21 +49,6 @@ class FeedQuery(Query, frozen=True, kw_only=True):
     after: Count = 0
     limit: Limit = 100
     topic: Annotated[tuple[Topic, ...], Meta(examples=[["HoursLogged"]])] = ()
-
-
-class CloudEvent(Struct, frozen=True, kw_only=True):
-    """An event of the log (CloudEvents 1.0). `sequence` is its position, zero-padded."""
-
-    specversion: str
-    id: str
-    source: str
-    type: str
-    subject: str
-    time: str
-    datacontenttype: str
-    sequence: str
-    recordedtime: str
-    data: dict[str, Any]
 
 
 class _Recorded(Struct):

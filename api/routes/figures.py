@@ -29,7 +29,6 @@ GroupBy = Annotated[tuple[str, ...], Meta(examples=[["region:6", "month"]])]
 class SliceQuery(ReadQuery, frozen=True, kw_only=True):
     """What is summed up. Absent filters limit nothing."""
 
-    group_by: GroupBy = ()
     region: RegionCode | UnsetType = UNSET
     project: Code | UnsetType = UNSET
     organisation: Code | UnsetType = UNSET
@@ -40,17 +39,29 @@ class SliceQuery(ReadQuery, frozen=True, kw_only=True):
     to_month: Month | UnsetType = UNSET
 
 
-class TotalsQuery(SliceQuery, frozen=True, kw_only=True):
-    """Minutes, credit, money, person-times and activities; `region` is the project's."""
+class TotalsSlice(SliceQuery, frozen=True, kw_only=True):
+    """A slice of what was done; `region` is the project's."""
 
     kind: EntryKind | ActivityKind | UnsetType = UNSET
 
 
-class PeopleQuery(SliceQuery, frozen=True, kw_only=True):
-    """Members registered and active; `region` is the members' own."""
+class TotalsQuery(TotalsSlice, frozen=True, kw_only=True):
+    """Minutes, credit, money, person-times and activities."""
+
+    group_by: GroupBy = ()
+
+
+class PeopleSlice(SliceQuery, frozen=True, kw_only=True):
+    """A slice of the members; `region` is their own."""
 
     service_region: RegionCode | UnsetType = UNSET
     member_kind: MemberKind | UnsetType = UNSET
+
+
+class PeopleQuery(PeopleSlice, frozen=True, kw_only=True):
+    """Members registered and active."""
+
+    group_by: GroupBy = ()
 
 
 class CertifiedQuery(ReadQuery, frozen=True, kw_only=True):
@@ -88,7 +99,7 @@ def filters_of(query: Struct) -> dict[str, str]:
     return {n: v for n, v in told.items() if n not in NOT_FILTERS and v is not UNSET}
 
 
-def _groups(query: SliceQuery) -> list[str]:
+def _groups(query: TotalsQuery | PeopleQuery) -> list[str]:
     return [name for each in query.group_by for name in each.split(",")]
 
 

@@ -1,35 +1,23 @@
 """Keys: issued with their secret shown this once, and listed without it."""
 
-from datetime import date
+from typing import Final
 
 from fastapi import Request, Response
 from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import ListedKey
 from api.queries import ReadQuery, read_query
 from api.reading import Look, Shown, View
 from api.routes.commands import Dry, name_command, read_body, written
 from api.runtime import runtime_of
 from ledger.domain.access import require_role
-from ledger.domain.commands import IssueKey
+from ledger.domain.commands import IssueKey, op_of
+from ledger.domain.errors import LedgerError
 from ledger.domain.key import Key, beyond
-from ledger.domain.values import Role
 from ledger.store.requests import Answered
 
-
-class ListedKey(Struct, frozen=True, kw_only=True):
-    """A key; empty scopes show everything of that sort. Nothing is told of its secret."""
-
-    key: str
-    holder: str
-    member: str | None
-    roles: tuple[Role, ...]
-    regions: tuple[str, ...]
-    organisations: tuple[str, ...]
-    funds: tuple[str, ...]
-    sources: tuple[str, ...]
-    expires_on: date
-    revoked: bool
+OP: Final = op_of(IssueKey.__name__)
 
 
 class ListedKeys(Struct, frozen=True, kw_only=True):
@@ -50,9 +38,14 @@ async def issue(request: Request) -> Response:
     if dry.dry_run:
         answered = await runtime.carry_out([command], caller, None, dry_run=True)
         return written(request, answered, dry_run=True)
-    answer, secret = await run_in_threadpool(
-        runtime.ledger.issue_key, command, caller, command_id=command_id
-    )
+    try:
+        answer, secret = await run_in_threadpool(
+            runtime.ledger.issue_key, command, caller, command_id=command_id
+        )
+    except LedgerError as error:
+        runtime.metrics.did(OP, error.code)
+        raise
+    runtime.metrics.did(OP, "done")
     runtime.keys.forget()
     answered = Answered(
         command_id=answer.command_id,

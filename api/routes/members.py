@@ -79,7 +79,7 @@ def show_members(look: Look, query: OfRegion) -> Shown:
     page = found[: query.limit]
     more = page[-1].member if len(found) > query.limit else None
     answer = Members(position=look.position, members=page)
-    return Shown(answer, "/v1/explain/participation", more)
+    return Shown(answer, explain_url("{member}"), more)
 
 
 VIEWS = (

@@ -2,15 +2,14 @@
 
 from datetime import UTC, date, datetime
 
-from msgspec import Struct
-
+from api.answers import Verdict
 from api.queries import ReadQuery
 from api.reading import Look, Shown, View
 from ledger.domain.access import Caller
 from ledger.domain.grant import Eligibility, eligibility
 from ledger.domain.member import find_registered
 from ledger.domain.policy import find_policy
-from ledger.domain.values import Code, GrantInputs, MemberId
+from ledger.domain.values import Code, MemberId
 from ledger.store.requests import Refused
 from projections.balances import PolicyBalance, policy_balance
 from projections.scope import check_member, check_policy
@@ -28,26 +27,6 @@ class OfEligibility(ReadQuery, frozen=True, kw_only=True):
     policy: Code
     member_id: MemberId
     on: date | None = None
-
-
-class Verdict(Struct, frozen=True, kw_only=True):
-    """Whether a member may have an incentive on a day, why not, and how far from it."""
-
-    position: int
-    member: str
-    policy: str
-    version: int
-    on: date
-    eligible: bool
-    #: All that forbids it, what is checked first in front; codes as in refusals.
-    reasons: list[Refused]
-    inputs: GrantInputs
-    minutes_needed: int
-    minutes_missing: int
-    credit_cost: int
-    credit_missing: int
-    quota_member: int | None
-    quota_total: int | None
 
 
 def show_balance(look: Look, query: OfPolicy) -> Shown:

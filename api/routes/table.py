@@ -1,13 +1,15 @@
 """All routes of the application: what answers to which address, and how each is described."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from fastapi import Request, Response
 from msgspec import Struct
 
 from api import metrics, openapi, reading
-from api.errors import Problem
+from api.answers import GIVES, CloudEvent, LineResult, Problem, Written
+from api.bodies import NOT_IN_BATCH
 from api.health import Readiness
 from api.openapi import content, example, header, parameters, refusals, schema_of
 from api.queries import Query
@@ -26,8 +28,9 @@ from api.routes import (
     policies,
     trails,
 )
-from api.routes.commands import WAYS, Dry, Way, Written
-from ledger.domain.commands import COMMANDS, Command, IssueKey, LogHours
+from api.routes.commands import Dry
+from api.ways import ELSEWHERE, WAYS, Way
+from ledger.domain.commands import COMMANDS, Command, IssueKey, LogHours, op_of
 
 VIEWS: Final = (
     *members.VIEWS, *funds.VIEWS, *figures.VIEWS, *policies.VIEWS, *trails.VIEWS, *explain.VIEWS,
@@ -35,7 +38,7 @@ VIEWS: Final = (
 )  # fmt: skip
 #: Structs the document refers to.
 KINDS: Final[tuple[type[Struct], ...]] = (
-    Problem, Written, batch.LineResult, feed.CloudEvent, operations.Alive, Readiness,
+    Problem, Written, LineResult, CloudEvent, operations.Alive, Readiness,
     log.ListedCheckpoints, log.Inclusion, log.Consistency,
     *COMMANDS.values(), *(view.answer for view in VIEWS),
 )  # fmt: skip
@@ -81,10 +84,31 @@ IDEMPOTENCY: Final = header(
 
 def _written(kind: type[Command], *extra: str) -> dict[str, Any]:
     """The answers to a command."""
-    shown = example(Written) | dict.fromkeys(extra, "hl_3f6c0a4d9b7e2158_…")
-    schema = {"$ref": openapi.REF.format(name="Written")}
-    done = {"description": _text(kind)[0], "content": content(schema, shown)}
-    return {"200": {**done, "description": "Nothing had to be written, or a dry run"}, "201": done}
+    op = op_of(kind.__name__)
+    gives = GIVES[op]
+    shown = {name: openapi.example_of(name) for name in gives if (op, name) not in RARE}
+    shown |= example(Written) | dict.fromkeys(extra, "hl_3f6c0a4d9b7e2158_…")
+    tried = {"first_position": 0, "dry_run": True} | dict.fromkeys(extra)
+    schema = {"allOf": [{"$ref": openapi.REF.format(name="Written")}, _given(gives, extra)]}
+    told = {"headers": openapi.headers("Idempotency-Replayed")}
+    return {
+        "200": {**told, "description": "Nothing had to be written, or a dry run",
+                "content": content(schema, shown | tried)},
+        "201": {**told, "description": _text(kind)[0], "content": content(schema, shown)},
+    }  # fmt: skip
+
+
+#: What an answer gives in some cases only.
+RARE: Final = (("log_hours", "already"), ("grant_incentive", "expense"))
+#: Types of what an answer gives; text if not named.
+GIVEN_TYPES: Final = {"already": "boolean", "fen": "integer", "version": "integer"}
+
+
+def _given(gives: Sequence[str], extra: Sequence[str]) -> dict[str, Any]:
+    """The schema of what one command gives; a secret is null where it was shown before."""
+    types: dict[str, Any] = {name: GIVEN_TYPES.get(name, "string") for name in gives}
+    types |= {name: ["string", "null"] for name in extra}
+    return {"type": "object", "properties": {name: {"type": each} for name, each in types.items()}}
 
 
 #: What names an entry in a line of a batch.
@@ -111,9 +135,11 @@ def _write(way: Way, endpoint: Endpoint, *extra: str) -> Route:
 
 def _read(view: View) -> Route:
     extra = ("explain",) if "explain" not in view.path and view.path not in UNEXPLAINED else ()
-    shown = example(view.answer) | dict.fromkeys(extra, "/v1/explain/members/V0001")
+    shown = example(view.answer) | dict.fromkeys(extra, _explained(view.path))
+    pages = ("Link",) if "cursor" in view.query.__struct_fields__ else ()
     answer = {
         "description": _text(view.answer)[0],
+        "headers": openapi.headers("Ledger-Position", *pages),
         "content": content(schema_of(view.answer, *extra), shown),
     }
     described = {
@@ -127,13 +153,42 @@ def _read(view: View) -> Route:
     )  # fmt: skip
 
 
+def _explained(path: str) -> str:
+    """Where the figures of a route are explained, as in its example."""
+    if path.startswith("/v1/participation/"):
+        return f"/v1/explain/accounts?account={path.rpartition('/')[2]}"
+    if path.endswith("/eligibility"):
+        return "/v1/explain/members/V0001"
+    if path == "/v1/members":
+        return "/v1/explain/members/{member}"
+    noun = path.split("/")[2]
+    name = {"members": "/V0001", "policies": "/Y1", "funds": "/F1", "sources": "/CF1"}.get(noun, "")
+    return f"/v1/explain/{noun}{name}"
+
+
 #: Answers without figures.
 UNEXPLAINED: Final = ("/v1/trail/{type}/{id:path}", "/v1/looks", "/v1/keys")
 
 
+#: What became of two lines of a batch.
+DONE_LINE: Final = {"line": 1, "outcome": "done", "position": 42, "result": {"entry": "V0001-1"}}
+REFUSED_LINE: Final = {
+    "line": 2, "outcome": "refused", "code": "member_not_found", "at": "member",
+    "message": "No member has this number.", "facts": {"member": "V0002"},
+}  # fmt: skip
+
+
+def _lines(*each: Any) -> str:
+    return "".join(msgspec.json.encode(one).decode() + "\n" for one in each)
+
+
 def _batch() -> Route:
-    shown = '{"op":"log_hours","member":"V0001", …}\n'
-    line = {"$ref": openapi.REF.format(name=LogHours.__name__)}
+    shown = _lines({"op": "log_hours"} | example(LogHours))
+    kinds = [kind for kind in COMMANDS.values() if kind not in NOT_IN_BATCH]
+    line = {
+        "oneOf": [{"$ref": openapi.REF.format(name=kind.__name__)} for kind in kinds],
+        "discriminator": {"propertyName": "op"},
+    }
     result = {"$ref": openapi.REF.format(name="LineResult")}
     media = batch.MEDIA[0]
     described = {
@@ -147,13 +202,33 @@ def _batch() -> Route:
         "responses": {
             "200": {
                 "description": "A result line for each line",
-                "content": {media: {"schema": {"type": "string"}, "itemSchema": result}},
+                "headers": openapi.headers(),
+                "content": {
+                    media: {
+                        "schema": {"type": "string"},
+                        "itemSchema": result,
+                        "example": _lines(DONE_LINE, REFUSED_LINE),
+                    }
+                },
             },
             **refusals(),
         },
     }
     operation = _operation(batch.batch, "batch", described)
     return Route("POST", "/v1/batch", batch.batch, "batch", operation, is_long=True)
+
+
+#: A line of the log, shortened.
+LOGGED_LINE: Final = {
+    "originator_id": "member/V0001", "originator_version": 2, "position": 42,
+    "state": {"minutes": 150}, "topic": "HoursLogged",
+}  # fmt: skip
+
+
+def _sent() -> str:
+    """An event as it is sent in a stream."""
+    data = _lines(example(CloudEvent))
+    return f"event: HoursLogged\ndata: {data}id: 42\n\n"
 
 
 def _feed() -> Route:
@@ -170,13 +245,14 @@ def _feed() -> Route:
         "responses": {
             "200": {
                 "description": "Events in log order",
+                "headers": openapi.headers("Ledger-Position", "Link"),
                 "content": {
                     feed.CLOUD_EVENTS: {
                         "schema": {"type": "array", "items": event},
-                        "example": [example(feed.CloudEvent)],
+                        "example": [example(CloudEvent)],
                     },
-                    feed.LINES: {"schema": {"type": "string"}},
-                    feed.STREAM: {"schema": {"type": "string"}},
+                    feed.LINES: {"schema": {"type": "string"}, "example": _lines(LOGGED_LINE)},
+                    feed.STREAM: {"schema": {"type": "string"}, "example": _sent()},
                 },
             },
             **refusals(),
@@ -203,11 +279,12 @@ def _evidence(
 def _open(path: str, endpoint: Endpoint, answer: type[Struct] | None) -> Route:
     """A route nobody needs a key for."""
     summary, description = _text(endpoint)
-    schema: dict[str, Any] = {"type": "string"}
-    media = metrics.MEDIA_TYPE
+    shown: Any = "hourledger_log_position 42.0\n"
+    schema, media = dict[str, Any](type="string"), metrics.MEDIA_TYPE
     if answer is not None:
         schema, media = {"$ref": openapi.REF.format(name=answer.__name__)}, openapi.JSON
-    told = {"description": summary, "content": {media: {"schema": schema}}}
+        shown = example(answer)
+    told = {"description": summary, "content": content(schema, shown, media)}
     described = {"200": told, **refusals(400, 500, 503)}
     return Route(
         "GET", path, endpoint, endpoint.__name__,
@@ -222,7 +299,7 @@ def routes() -> list[Route]:
         *(_write(way, commands.handler(way)) for way in WAYS),
         _batch(),
         *map(_read, VIEWS),
-        _write(Way(commands.ELSEWHERE[IssueKey], IssueKey), keys.issue, "secret"),
+        _write(Way(ELSEWHERE[IssueKey], IssueKey), keys.issue, "secret"),
         _feed(),
         _evidence("/v1/log/checkpoint", log.checkpoint, log.CheckpointQuery, None),
         _evidence(

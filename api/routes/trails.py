@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
+from api.answers import LookAt
 from api.cursors import unpack
 from api.queries import Cursor, Limit, ReadQuery
 from api.reading import Look, Shown, View
@@ -45,17 +46,6 @@ class OfLooks(ReadQuery, frozen=True, kw_only=True):
     limit: Limit = 100
 
 
-class LookAt(Struct, frozen=True, kw_only=True):
-    """Who looked when, in which way, in which request."""
-
-    at: str
-    holder: str
-    key: str
-    about: str
-    way: str
-    request: str
-
-
 class LooksAt(Struct, frozen=True, kw_only=True):
     """The last looks at something, the latest first."""
 
@@ -79,6 +69,8 @@ CHECKS: Final[Mapping[str, Callable[[Look, str], object]]] = {
     "activity": _check_by_books(find_activity),
     "key": _check_by_books(find_key),
 }
+#: Seconds looks may take to be written before they are asked for; those of this process.
+LOOKS_WAIT_S: Final = 1.0
 #: What a treasurer reads, who is no auditor.
 OF_TREASURERS: Final = ("fund",)
 #: Shown to those whose key has a scope, too: these lie in a scope whole.
@@ -117,6 +109,7 @@ def show_looks(look: Look, query: OfLooks) -> Shown:
     require_whole(look.caller)
     look.saw(f"looks/{query.about}")
     before = unpack(query.cursor, str) if query.cursor else "9999"
+    look.looks.flush(LOOKS_WAIT_S)
     found = look.looks.looks_at(query.about, query.limit + 1, before)
     page = [LookAt(**each._asdict()) for each in found[: query.limit]]
     more = page[-1].at if len(found) > query.limit else None

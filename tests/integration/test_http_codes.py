@@ -13,8 +13,8 @@ import pytest
 from api.cli import options
 from api.cli.writing import ledger_command
 from api.errors import STATUS
-from api.routes.commands import ELSEWHERE as APART
-from api.routes.commands import WAYS
+from api.ways import ELSEWHERE as APART
+from api.ways import WAYS
 from ledger.domain import commands as c
 from ledger.settings import Settings
 from tests.http_service import Key, done, issue, open_ledger, post, raw, refused, started

@@ -29,6 +29,7 @@ from tests.http_process import free_port
 from tests.http_service import Key, done, issue, open_ledger, post, raw, refused, started
 from tests.postgres_server import PostgresServer
 
+DESK = {"holder": "desk", "roles": ["recorder"], "expires_on": "2099-12-31"}
 MEMBER = {"member": "V1", "region": "330424"}
 
 
@@ -84,6 +85,10 @@ def test_metrics_count_by_route_and_by_code(client: httpx.Client, key: Key) -> N
     client.get("/v1/members/V1/balance", headers=key)
     client.get("/v1/members/V2/balance", headers=key)
     client.get("/anything/else")
+    done(post(client, "/v1/keys", DESK, key))
+    refused(
+        post(client, "/v1/keys", {**DESK, "expires_on": "2020-01-01"}, key), 422, "invalid_command"
+    )
     text = client.get("/metrics").text
     for line in (
         'hourledger_requests_total{method="POST",route="/v1/members",status="201"} 1.0',
@@ -92,6 +97,8 @@ def test_metrics_count_by_route_and_by_code(client: httpx.Client, key: Key) -> N
         'hourledger_requests_total{method="GET",route="-",status="404"} 1.0',
         'hourledger_commands_total{op="register_member",outcome="done"} 1.0',
         'hourledger_commands_total{op="register_member",outcome="already_exists"} 1.0',
+        'hourledger_commands_total{op="issue_key",outcome="done"} 1.0',
+        'hourledger_commands_total{op="issue_key",outcome="invalid_command"} 1.0',
         "hourledger_request_seconds_bucket",
         "hourledger_figures_lag_seconds",
         "hourledger_log_position",

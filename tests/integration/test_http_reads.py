@@ -264,9 +264,11 @@ def test_eligibility_says_why_not_and_how_far(client: httpx.Client, key: Key) ->
 def test_an_unknown_filter_is_an_error(client: httpx.Client, key: Key, asked: str, at: str) -> None:
     refused(client.get(f"/v1/totals?{asked}", headers=key), 422, "invalid_command", at)
     path = "/v1/explain/totals?figure=fun" if at == "figure" else f"/v1/explain/totals?{asked}"
-    if at != "group_by":
-        refused(client.get(path, headers=key), 422, "invalid_command", at)
+    refused(client.get(path, headers=key), 422, "invalid_command", at)
     refused(client.get("/v1/totals?project=P9", headers=key), 404, "project_not_found", "project")
+    for figures in ("totals", "participation"):  # one figure is explained, not a table of them
+        path = f"/v1/explain/{figures}?group_by=month"
+        refused(client.get(path, headers=key), 422, "invalid_command", "group_by")
 
 
 def test_looks_at_members_and_funds_are_noted(

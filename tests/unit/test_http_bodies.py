@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import bodies, openapi
-from api.routes.commands import ELSEWHERE, WAYS, Way
+from api.ways import ELSEWHERE, WAYS, Way
 from ledger.domain import commands as c
 from ledger.domain.commands import COMMANDS, Command
 from ledger.domain.errors import InvalidCommand

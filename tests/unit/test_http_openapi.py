@@ -1,5 +1,6 @@
 """The OpenAPI document and the map of errors: whole, and true to the structs."""
 
+from collections import defaultdict
 from importlib import import_module
 from typing import Any
 
@@ -7,14 +8,21 @@ import msgspec
 import pytest
 
 from api import openapi
+from api.answers import GIVES, Written
 from api.app import create_app
 from api.errors import MEDIA_TYPE, RETRY_AFTER_S, STATUS, error_of, problem_of
 from api.queries import Query
 from api.reading import View
-from api.routes.commands import WAYS
 from api.routes.table import VIEWS, routes
+from api.ways import WAYS
+from ledger.domain.access import Caller
+from ledger.domain.commands import COMMANDS, Command, op_of
+from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, NotFound, Refusal
+from ledger.domain.values import GrantInputs
 from projections.scope import READERS
+from tests import story
+from tests.scenario import Scenario
 
 DOCUMENT: dict[str, Any] = create_app().openapi()
 OPERATIONS = [
@@ -79,13 +87,12 @@ def test_every_operation_says_what_it_does(
     assert {p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"} == {
         part[1:-1] for part in path.split("/") if part.startswith("{")
     }
-    examples = [
-        media.get("example")
-        for answer in operation["responses"].values()
-        for name, media in answer.get("content", {}).items()
-        if name == "application/json"
+    contents = [
+        media for a in operation["responses"].values() for media in a.get("content", {}).values()
     ]
-    assert all(example is not None or is_open for example in examples)
+    assert contents
+    assert all(media.get("example") for media in contents)
+    assert all(parameter["description"] for parameter in operation.get("parameters", ()))
     if method == "post":
         assert all("example" in m for m in operation["requestBody"]["content"].values())
         assert "Idempotency-Key" in {p["name"] for p in operation["parameters"]}
@@ -134,3 +141,43 @@ def test_queries_refuse_what_they_do_not_know() -> None:
         return [each for own in kind.__subclasses__() for each in (own, *below(own))]
 
     assert all(kind.__struct_config__.forbid_unknown_fields for kind in below(Query))
+
+
+def test_every_field_that_is_sent_has_a_phrase() -> None:
+    sent = [
+        schema
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        if schema.get("additionalProperties") is False and name != GrantInputs.__name__
+    ]
+    assert len(sent) > len(COMMANDS)
+    for schema in sent:
+        for name, described in schema["properties"].items():
+            assert name == "op" or described.get("description"), (schema["title"], name)
+
+
+def test_what_a_command_gives_hides_nothing_of_its_answer() -> None:
+    """Both stand in one object: a receipt of money must not be lost behind another of that name."""
+    names = {name for gives in GIVES.values() for name in gives}
+    assert names.isdisjoint(Written.__struct_fields__)
+
+
+def test_what_an_answer_gives_is_what_the_rules_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command is carried out at least once; what always comes is in the example too."""
+    given: dict[str, list[set[str]]] = defaultdict(list)
+    decide = Scenario.decide
+
+    def listen(self: Scenario, command: Command, by: Caller | None = None) -> Decision:
+        decision = decide(self, command, by)
+        given[op_of(type(command).__name__)].append(set(decision.answer))
+        return decision
+
+    monkeypatch.setattr(Scenario, "decide", listen)
+    story.tell()
+    assert given.keys() == GIVES.keys() == COMMANDS.keys()
+    for op, answers in given.items():
+        assert set.union(*answers) | {"already"} >= set(GIVES[op]) >= set.union(*answers), op
+    for _, path, operation in OPERATIONS:
+        always = set.intersection(*given.get(operation["operationId"], [set()]))
+        if always:
+            shown = operation["responses"]["201"]["content"]["application/json"]["example"]
+            assert always <= set(shown), path

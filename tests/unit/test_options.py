@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from msgspec.structs import fields
 
 from api.cli import options, quantities, shapes
-from api.cli.words import WORDS
+from api.words import WORDS
 from ledger.domain import commands as c
 from ledger.domain.values import Lot, StarLevel, Terms, Threshold
 

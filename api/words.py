@@ -1,4 +1,4 @@
-"""What each field of a command means to a person at a terminal: one phrase a field.
+"""What each field means to whoever fills it in, at a terminal or in a body: one phrase a field.
 
 Types, bounds, examples and choices are the struct's; only the phrase stands here.
 """
@@ -96,4 +96,28 @@ WORDS: Final[dict[str, str]] = {
     "to_region": "the region it goes to",
     "transfer": "the transfer's id, as the ledger gave it",
     "utc_offset": "the ledger's fixed offset from UTC",
+}
+#: What may be asked of routes besides (a name that stands above too means this in a query).
+ASKED: Final[dict[str, str]] = {
+    "about": "what was looked at, such as member/V0001 or fund/F1",
+    "account": "an account of the posting table, or the words it begins with",
+    "after": "the position behind which to begin",
+    "cursor": "where the page begins, as the last answer told",
+    "dry_run": "all checks and the same answer, but nothing is written",
+    "figure": "a figure by its name in the answer that it stands in",
+    "from_month": "first month",
+    "group_by": "groups, by commas or repeated; a region by its digits, such as region:6",
+    "id": "the thing's id",
+    "limit": "most things on a page",
+    "member_id": "the member's public number",
+    "member_kind": "what the members are",
+    "min_position": "the answer must be true at this position or later; waited for, in bounds",
+    "month": "one month",
+    "on": "the day it is asked for; today if absent",
+    "on_error": "what becomes of the other lines when one is refused",
+    "service_region": "region of the project served; `region` is the members' own",
+    "source": "the id of a source of money",
+    "to_month": "last month",
+    "topic": "a kind of event; may be repeated",
+    "type": "what sort of thing it is",
 }

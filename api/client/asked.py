@@ -1,0 +1,46 @@
+"""What may be asked of reads."""
+
+from typing import TypedDict
+
+
+class Asked(TypedDict, total=False):
+    """What may be asked of every read."""
+
+    #: At least this position is seen: with the position of a write, that write.
+    min_position: int
+
+
+class Slice(Asked, total=False):
+    """What sums are limited to; absent filters limit nothing. Months are `YYYY-MM`."""
+
+    region: str
+    project: str
+    organisation: str
+    category: str
+    evidence: str
+    month: str
+    from_month: str
+    to_month: str
+
+
+class Service(Slice, total=False):
+    """Limits of totals; `region` is the project's."""
+
+    kind: str
+
+
+class People(Slice, total=False):
+    """Limits of participation; `region` is the members' own."""
+
+    service_region: str
+    member_kind: str
+
+
+class Line(Asked, total=False):
+    """One line of a fund's usage."""
+
+    target: str
+    category: str
+    receipt: str
+    source_kind: str
+    source_id: str
