@@ -41,7 +41,7 @@ class Written(Struct, frozen=True, kw_only=True):
 
     Beside these stand the ids and figures the command gave. Without events, and in a dry run,
     `first_position` is 0. `replayed`: the command was carried out before, with this answer.
-    `receipt`: that the events stand there, signed; absent where the service has no signing key.
+    `signed_receipt`: that the events stand there; absent where the service has no signing key.
     """
 
     command_id: str
@@ -50,7 +50,7 @@ class Written(Struct, frozen=True, kw_only=True):
     count: int
     replayed: bool
     dry_run: bool
-    receipt: str = ""
+    signed_receipt: str = ""
 
 
 #: Command → the ids and figures it gives, beside `Written` or in a result line. Some come only
@@ -87,8 +87,8 @@ class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `done`: with the ids and figures the command gave, true at `position`. `refused`: with the
     code. `skipped`: not tried, since an earlier line stopped the batch. `unknown`: the database
-    went away; send the same again under the same key. `receipt`: on the last line that was done of
-    those written together, their signed receipt; absent where the service has no signing key.
+    went away; send the same again under the same key. `signed_receipt`: on the last line done of
+    those written together, that they stand there; absent where the service has no signing key.
     """
 
     line: int
@@ -100,7 +100,7 @@ class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str = ""
     at: str = ""
     facts: dict[str, Fact] = {}
-    receipt: str = ""
+    signed_receipt: str = ""
 
 
 class CloudEvent(Struct, frozen=True, kw_only=True):

@@ -75,7 +75,11 @@ def receipts_of(run: Session) -> "Receipts | None":
 def sign_receipt(answer: "Answer", receipts: "Receipts") -> dict[str, str]:
     """The receipt of what was written, or none: the write stands whatever happens here."""
     try:
-        return {"receipt": receipts.of_command(answer.command_id).decode()} if answer.count else {}
+        return (
+            {"signed_receipt": receipts.of_command(answer.command_id).decode()}
+            if answer.count
+            else {}
+        )
     except Exception as error:  # noqa: BLE001  see above
         click.echo(f"No receipt: {type(error).__name__}.", err=True)
         return {}

@@ -198,7 +198,7 @@ def _put_receipt(results: list[LineResult], receipt: str) -> None:
     """Put the receipt of all lines on the last that was done."""
     done = [n for n, result in enumerate(results) if result.outcome == "done"]
     if receipt and done:
-        results[done[-1]] = msgspec.structs.replace(results[done[-1]], receipt=receipt)
+        results[done[-1]] = msgspec.structs.replace(results[done[-1]], signed_receipt=receipt)
 
 
 def _results(

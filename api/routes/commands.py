@@ -110,7 +110,7 @@ def written(
         "dry_run": dry_run,
     }
     if receipt:
-        told["receipt"] = receipt
+        told["signed_receipt"] = receipt
     if answered.replayed:
         call_of(request).add("idempotency-replayed", "true")
     status = CREATED if answered.count and not dry_run else OK

@@ -18,7 +18,7 @@ from ledger.log.codec import Sealed
 from ledger.settings import Settings
 from ledger.store.log import Head, HeadMoved, LogStore, Pending
 from tests.batches import answer, entries
-from tests.unit.test_writer import check_rows
+from tests.desk import check_rows
 
 OPERATOR = operator("boss")
 DEADLINE_S = 60

@@ -183,17 +183,17 @@ def test_answers_in_json_carry_their_receipt(desk: Desk, monkeypatch: pytest.Mon
     verifier = checkpoint.parse_verifier(desk.log_key)
     line = "register-member V0009 --region 330424001 --command-id c9"
     told = json.loads(desk.do(f"{line} --json"))
-    read = check_receipt(told["receipt"].encode(), verifier)
+    read = check_receipt(told["signed_receipt"].encode(), verifier)
     assert (read.command_id, read.first) == ("c9", told["first_position"])
-    assert json.loads(desk.do(f"{line} --json"))["receipt"] == told["receipt"]
-    assert "receipt" not in json.loads(desk.do(f"{line} --json --dry-run".replace("9", "8")))
+    assert json.loads(desk.do(f"{line} --json"))["signed_receipt"] == told["signed_receipt"]
+    assert "signed_receipt" not in json.loads(desk.do(f"{line} --json --dry-run".replace("9", "8")))
 
     def broken(*_: object) -> bytes:
         raise OSError
 
     monkeypatch.setattr(Receipts, "of_command", broken)
     result = desk.run("register-member V0010 --region 330424001 --json")
-    assert (result.exit_code, "receipt" in json.loads(result.stdout)) == (0, False)
+    assert (result.exit_code, "signed_receipt" in json.loads(result.stdout)) == (0, False)
     assert "No receipt" in result.stderr
 
 

@@ -170,7 +170,7 @@ def test_without_a_key_only_what_was_signed_before_is_shown(settings: Settings) 
     key = issue(settings, "clerk", *ROLES)
     with started(settings) as client:
         client.headers.update(key)
-        assert "receipt" not in register(client, "V1")
+        assert "signed_receipt" not in register(client, "V1")
         refused(client.get("/v1/log/checkpoint"), 404, "checkpoint_not_found")
         refused(client.get("/v1/log/proof/inclusion?position=1"), 404, "checkpoint_not_found")
         told = client.get("/v1/log/proof/inclusion?position=1&size=2").json()
@@ -195,14 +195,14 @@ def receipt_in(text: str) -> Receipt:
 
 def test_a_write_is_answered_with_a_receipt(client: httpx.Client) -> None:
     body = register(client, "V1", "k-1")
-    receipt = receipt_in(body["receipt"])
+    receipt = receipt_in(body["signed_receipt"])
     assert (receipt.command_id, receipt.first) == ("clerk/k-1", body["first_position"])
     assert receipt.leaves == leaves_of(client)[receipt.first - 1 :]
     event = client.get(f"/v1/events?after={receipt.first - 1}").json()[0]
     assert receipt.recorded == event["time"]
     again = register(client, "V1", "k-1")
     assert again["replayed"]
-    assert again["receipt"] == body["receipt"]
+    assert again["signed_receipt"] == body["signed_receipt"]
     # Held against a later checkpoint, which the holder got from whomever.
     register(client, "V2")
     client.get("/v1/log/checkpoint")
@@ -214,7 +214,7 @@ def test_what_writes_nothing_has_no_receipt(client: httpx.Client) -> None:
     wish = {"member": "V1", "region": REGION}
     dry = done(post(client, "/v1/members?dry_run=true", wish, {}))
     assert dry["count"] == 1
-    assert "receipt" not in dry
+    assert "signed_receipt" not in dry
     register(client, "V1")
     answer = post(client, "/v1/members", wish, {})
     refused(answer, 409, "already_exists")
@@ -226,7 +226,7 @@ def test_what_writes_nothing_has_no_receipt(client: httpx.Client) -> None:
             {},
         )
     )
-    assert receipt_in(issued["receipt"]).first == issued["first_position"]
+    assert receipt_in(issued["signed_receipt"]).first == issued["first_position"]
 
 
 def batch(client: httpx.Client, members: range, **params: Any) -> list[dict[str, Any]]:
@@ -247,7 +247,11 @@ def test_a_batch_has_a_receipt_for_each_transaction(signing: Settings, key: Key)
         results = batch(client, range(25), on_error="continue")
         leaves = leaves_of(client)
         again = batch(client, range(25), on_error="continue")
-    signed = {n: result["receipt"] for n, result in enumerate(results) if "receipt" in result}
+    signed = {
+        n: result["signed_receipt"]
+        for n, result in enumerate(results)
+        if "signed_receipt" in result
+    }
     assert list(signed) == [9, 19, 24]
     assert [result["outcome"] for result in results].count("done") == 24
     confirmed = [leaf for text in signed.values() for leaf in receipt_in(text).leaves]
@@ -255,15 +259,19 @@ def test_a_batch_has_a_receipt_for_each_transaction(signing: Settings, key: Key)
     assert [receipt_in(text).command_id for text in signed.values()] == [
         f"clerk/batch-1/{n}" for n in (1, 2, 3)
     ]
-    assert {n: result["receipt"] for n, result in enumerate(again) if "receipt" in result} == signed
+    assert {
+        n: result["signed_receipt"] for n, result in enumerate(again) if "signed_receipt" in result
+    } == signed
 
 
 def test_an_atomic_batch_has_one_receipt(client: httpx.Client) -> None:
     results = batch(client, range(30))
-    (text,) = [result["receipt"] for result in results if "receipt" in result]
+    (text,) = [result["signed_receipt"] for result in results if "signed_receipt" in result]
     assert len(receipt_in(text).leaves) == 30
-    assert "receipt" in results[-1]
-    assert not any("receipt" in result for result in batch(client, range(30, 33), dry_run=True))
+    assert "signed_receipt" in results[-1]
+    assert not any(
+        "signed_receipt" in result for result in batch(client, range(30, 33), dry_run=True)
+    )
 
 
 @pytest.mark.parametrize("error", [Unavailable(), ValueError(), MemoryError()], ids=repr)
@@ -277,12 +285,12 @@ def test_no_receipt_is_no_failed_write(
 
     monkeypatch.setattr(Receipts, "of_answer", broken)
     body = register(client, "V1", "k-1")
-    assert "receipt" not in body
+    assert "signed_receipt" not in body
     assert body["count"] == 1
     assert all(result["outcome"] == "done" for result in batch(client, range(5, 9)))
     monkeypatch.undo()
     again = register(client, "V1", "k-1")
-    assert receipt_in(again["receipt"]).first == body["first_position"]
+    assert receipt_in(again["signed_receipt"]).first == body["first_position"]
 
 
 # a witness

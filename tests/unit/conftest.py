@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from ledger.store import writer as writing
 from ledger.store.place import SqliteFile
 from projections.database import open_reads
 from projections.runner import catch_up
 from projections.session import Snapshot
+from tests.desk import Desk
 from tests.told import STORE
 
 
@@ -19,3 +21,11 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
     with reads.read() as snapshot:
         yield snapshot
     reads.close()
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(writing, "PATIENCE_S", 0.5)
+    desk = Desk()
+    yield desk
+    desk.writer.close()

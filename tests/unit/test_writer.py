@@ -1,115 +1,36 @@
 """The writer against a store that fails on command: a table of named faults, and fairness."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
 
-from ledger import states
 from ledger.decider import Decider
-from ledger.domain.access import operator
 from ledger.domain.commands import (
-    Command,
     MoveMember,
     OpenLedger,
-    RegisterMember,
     RegisterOrganisation,
 )
 from ledger.domain.errors import (
     AlreadyExists,
     IdempotencyMismatch,
-    InvalidCommand,
-    NothingChanges,
     Unavailable,
 )
-from ledger.log import merkle
-from ledger.store import writer as writing
-from ledger.store.log import Batch, HeadMoved, Row
-from ledger.store.requests import Answered, Draft, Refused, Request
+from ledger.store.requests import Draft, Refused, Request
 from ledger.store.writer import Writer
+from tests.desk import (
+    Desk,
+    Held,
+    ask,
+    check_log,
+    failed_and_lost,
+    failed_but_persisted,
+    moved_by_another_process,
+    moved_for_no_reason,
+    register,
+    sound,
+)
 from tests.memory_store import MemoryStore
-
-OPERATOR = operator("boss")
-Write = Callable[[], None]
-
-
-def register(member: str) -> RegisterMember:
-    return RegisterMember(member=member, region="330424001")
-
-
-def ask(command_id: str, *commands: Command, **options: object) -> Request:
-    return Request(commands=commands, caller=OPERATOR, command_id=command_id, **options)  # type: ignore[arg-type]
-
-
-class Desk:
-    """A store, its writer, and what a test asks of them."""
-
-    def __init__(self) -> None:
-        self.store = MemoryStore()
-        self.writer = self.open()
-        self.do("open", OpenLedger(origin="t.example"))
-
-    def open(self) -> Writer:
-        return Writer(self.store, Decider(self.store))
-
-    def do(self, command_id: str, *commands: Command, **options: object) -> Answered:
-        return self.writer.submit(ask(command_id, *commands, **options)).result(timeout=30)
-
-    def streams(self) -> list[str]:
-        return [row.originator_id for row in self.store.rows]
-
-
-@pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(writing, "PATIENCE_S", 0.5)
-    desk = Desk()
-    yield desk
-    desk.writer.close()
-
-
-# what can go wrong in an append; each is called with the store, the batch and the sound write
-def moved_by_another_process(store: MemoryStore, batch: Batch, write: Write) -> None:
-    """Another process registers V9 first, so the positions are taken."""
-    other = Writer(store, Decider(store))
-    other.submit(ask("other", register("V9"))).result(timeout=30)
-    other.close()
-    write()
-
-
-def failed_but_persisted(store: MemoryStore, batch: Batch, write: Write) -> None:
-    """The line breaks between the commit and its answer."""
-    write()
-    raise Unavailable
-
-
-def failed_and_lost(store: MemoryStore, batch: Batch, write: Write) -> None:
-    """The line breaks before the commit."""
-    raise Unavailable
-
-
-def moved_for_no_reason(store: MemoryStore, batch: Batch, write: Write) -> None:
-    """A clash that leaves nothing to see."""
-    raise HeadMoved
-
-
-class Held:
-    """An append that waits, so that what comes meanwhile forms one group."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._begun, self._go = threading.Event(), threading.Event()
-        desk.store.faults = [self._append]
-        self._first = desk.writer.submit(ask("held", register("V0")))
-        assert self._begun.wait(30)
-
-    def _append(self, store: MemoryStore, batch: Batch, write: Write) -> None:
-        self._begun.set()
-        assert self._go.wait(30)
-        write()
-
-    def let_go(self) -> None:
-        self._go.set()
-        self._first.result(timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +62,6 @@ def test_a_command_is_kept_exactly_once_whatever_the_append_does(
         answer.position,
         True,
     )
-
-
-def sound(store: MemoryStore, batch: Batch, write: Write) -> None:
-    """Nothing goes wrong."""
-    write()
 
 
 @pytest.mark.parametrize(
@@ -191,22 +107,6 @@ def test_groups_under_way_are_each_kept_once_whole_and_in_order(
     assert last.result(timeout=30).position == len(desk.store.rows)
     assert len(desk.store.rows) == 2 + 8 * 2 + 2 + (moved_by_another_process in faults)
     check_log(desk.store)
-
-
-def check_log(store: MemoryStore) -> None:
-    """The rows are sound, and the head is theirs."""
-    assert store.head().frontier == check_rows(store.rows)
-
-
-def check_rows(rows: Sequence[Row]) -> tuple[bytes, ...]:
-    """Positions and versions have no gap, and every row has the hashes of its tree."""
-    frontier: list[bytes] = []
-    versions: dict[str, int] = {}
-    for size, row in enumerate(rows):
-        versions[row.originator_id] = versions.get(row.originator_id, 0) + 1
-        assert (row.position, row.originator_version) == (size + 1, versions[row.originator_id])
-        assert row.hashes == merkle.extend(frontier, size, merkle.leaf_hash(row.line()))
-    return tuple(frontier)
 
 
 def test_trap_one_request_that_breaks_a_group_harms_no_neighbour(
@@ -372,77 +272,3 @@ def test_every_row_carries_the_nodes_of_the_tree(desk: Desk) -> None:
     desk.do("b1", *[register(f"V{n}") for n in range(9)])
     desk.do("b2", RegisterOrganisation(organisation="O1", name="队", org_kind="team", region="33"))
     check_log(desk.store)
-
-
-def test_recorded_time_never_goes_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    last = desk.store.head().timestamp
-    assert last is not None
-    earlier = last.replace(year=last.year - 1)
-
-    class Clock:
-        @staticmethod
-        def now(zone: object) -> object:
-            return earlier
-
-    monkeypatch.setattr(writing, "datetime", Clock)
-    desk.do("c1", register("V1"))
-    assert desk.store.head().timestamp == last
-
-
-def test_what_another_writer_wrote_is_taken_in_and_no_stream_is_read_again(desk: Desk) -> None:
-    """Two writers take turns on one member; each knows what the other did."""
-    other = Writer(desk.store, Decider(desk.store))
-    desk.do("c0", register("V1"))
-    desk.do("c1", MoveMember(member="V1", region="330424002"))
-    other.submit(ask("o1", MoveMember(member="V1", region="330424003"))).result(timeout=30)
-    desk.do("c2", MoveMember(member="V1", region="330424002"))
-    reads = desk.store.streams_read
-    for turn in range(5):
-        moved = MoveMember(member="V1", region=f"33042410{turn}")
-        other.submit(ask(f"o2.{turn}", moved)).result(timeout=30)
-        with pytest.raises(NothingChanges):  # so it knows
-            desk.do(f"c3.{turn}", moved)
-        desk.do(f"c4.{turn}", MoveMember(member="V1", region="330424002"))
-    assert desk.store.streams_read == reads
-    other.close()
-    check_log(desk.store)
-
-
-def test_what_is_too_much_to_take_in_is_read_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(states, "FOLLOWED_MAX", 3)
-    other = Writer(desk.store, Decider(desk.store))
-    desk.do("c1", register("V1"))
-    others = [register(f"V{n}") for n in range(2, 9)]
-    moved = MoveMember(member="V1", region="330424003")
-    other.submit(ask("o1", *others, moved)).result(timeout=30)
-    other.close()
-    with pytest.raises(NothingChanges):
-        desk.do("c2", moved)
-
-
-def test_a_closed_writer_finishes_what_was_submitted_and_takes_no_more() -> None:
-    desk = Desk()
-    futures = [desk.writer.submit(ask(f"c{n}", register(f"V{n}"))) for n in range(100)]
-    desk.writer.close()
-    assert {future.result(timeout=0).count for future in futures} == {1}
-    with pytest.raises(Unavailable):
-        desk.writer.submit(ask("late", register("V200")))
-
-
-@pytest.mark.parametrize(
-    ("command", "at"),
-    [
-        (RegisterMember(member='A","position":7,"x":"', region="33"), "member"),
-        (RegisterMember(member="V1", region=33), "region"),  # type: ignore[arg-type]
-        (RegisterMember(member="V1\n", region="33"), "member"),
-    ],
-)
-def test_a_command_made_in_python_is_checked_like_any_other(
-    desk: Desk, command: Command, at: str
-) -> None:
-    with pytest.raises(InvalidCommand) as refused:
-        desk.do("c1", command)
-    assert refused.value.at == at
-    assert desk.streams() == ["ledger/t.example"]
