@@ -21,6 +21,7 @@ from api.links import add_links
 from api.queries import Query
 from api.words import ASKED, WORDS
 from ledger.domain.errors import LedgerError
+from projections import participation, totals
 
 REF: Final = "#/components/schemas/{name}"
 RESPONSE: Final = "#/components/responses/refused-{status}"
@@ -131,15 +132,36 @@ def schema_of(kind: type[Struct], *extra: str, without: Sequence[str] = ()) -> d
     _, known = msgspec.json.schema_components([kind], ref_template=REF)
     schema: dict[str, Any] = dict(known[kind.__name__])
     out = {"op", *without}
+    schema["description"] = " ".join(schema["description"].split())
     schema["properties"] = {n: p for n, p in _worded(schema).items() if n not in out}
     schema["properties"] |= {name: {"type": "string"} for name in extra}
     schema["required"] = [n for n in schema.get("required", ()) if n not in out] + list(extra)
     return schema
 
 
+def _row(keys: Sequence[str], figures: Sequence[str]) -> dict[str, Any]:
+    """The schema of rows with some of these keys; figures may be unknown, or told of all only."""
+    named = {name: {"type": "string"} for name in keys}
+    counted = {name: {"type": ["integer", "null"]} for name in figures}
+    return {"type": "array", "items": {"type": "object", "properties": named | counted}}
+
+
+#: Answer → its rows, which have other fields for each grouping.
+ROWS: Final[Mapping[str, dict[str, Any]]] = {
+    "Totals": _row(totals.GROUPINGS, tuple(totals.FIGURES)),
+    "Participation": _row(
+        participation.GROUPINGS,
+        ("registered", "active", "verified_minutes", "active_per_10000_registered", "inhabitants",
+         "active_per_10000_inhabitants"),
+    ),
+}  # fmt: skip
+
+
 def _worded(schema: dict[str, Any]) -> dict[str, Any]:
     """The properties of a schema; those of what is sent with a phrase each."""
     properties: dict[str, Any] = schema["properties"]
+    if schema["title"] in ROWS:
+        return {**properties, "rows": ROWS[schema["title"]]}
     if schema.get("additionalProperties") is not False:
         return properties
     return {
@@ -155,6 +177,7 @@ def _components(kinds: frozenset[type[Struct]]) -> dict[str, Any]:
     known: dict[str, Any] = msgspec.json.schema_components(ordered, ref_template=REF)[1]
     for schema in known.values():
         if "properties" in schema:
+            schema["description"] = " ".join(schema["description"].split())
             schema["properties"] = _worded(schema)
     return known
 

@@ -74,9 +74,9 @@ Keys = tuple[str, ...]
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """Figures of each group: its keys (a month as `2025-06`) and FIGURES.
+    """Sums of each group: its keys (a month as `2025-06`), and the figures by name.
 
-    WHOLE_ONLY are among them when nothing is grouped or filtered by.
+    `fen_unallocated` and `fen_in_transit` only when nothing is grouped or filtered by.
     """
 
     position: int

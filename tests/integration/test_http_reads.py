@@ -271,6 +271,23 @@ def test_an_unknown_filter_is_an_error(client: httpx.Client, key: Key, asked: st
         refused(client.get(path, headers=key), 422, "invalid_command", "group_by")
 
 
+@pytest.mark.parametrize("figures", ["totals", "participation"])
+def test_rows_have_the_fields_that_are_documented(
+    client: httpx.Client, key: Key, figures: str
+) -> None:
+    document = client.get("/openapi.json").json()
+    answer = document["paths"][f"/v1/{figures}"]["get"]["responses"]["200"]
+    schema = answer["content"]["application/json"]["schema"]
+    known = schema["properties"]["rows"]["items"]["properties"]
+    (whole,) = get(client, key, f"/v1/{figures}")["rows"]
+    groups = sorted(known.keys() - whole.keys())
+    rows = get(client, key, f"/v1/{figures}", group_by=",".join(groups))["rows"]
+    assert rows
+    for row in rows:
+        assert set(groups) <= row.keys() <= known.keys()
+        assert all(isinstance(row[name], str) for name in groups)
+
+
 def test_looks_at_members_and_funds_are_noted(
     client: httpx.Client, key: Key, county: Settings
 ) -> None:
