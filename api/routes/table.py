@@ -270,7 +270,14 @@ def _evidence(
         told = content({"$ref": openapi.REF.format(name=answer.__name__)}, example(answer))
     described = {
         "parameters": parameters(query, path),
-        "responses": {"200": {"description": _text(endpoint)[0], "content": told}, **refusals()},
+        "responses": {
+            "200": {
+                "description": _text(endpoint)[0],
+                "headers": openapi.headers(),
+                "content": told,
+            },
+            **refusals(),
+        },
     }
     name = "log" + path.removeprefix("/v1/log").replace("/", "_")
     return Route("GET", path, endpoint, name, _operation(endpoint, "log", described))
