@@ -5,13 +5,18 @@ What figures look like is for the read models to say (`projections`).
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from ledger.domain.errors import Fact
 from ledger.domain.values import GrantInputs, Role
 from ledger.store.requests import Refused, Result
+
+Hash = Annotated[str, Meta(examples=["XcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg="])]
+SignedNote = Annotated[str, Meta(examples=["haiyan.example/hours\n8\nXcnaeacG…\n\n— haiyan…\n"])]
+Proof = Annotated[str, Meta(examples=["c2sp.org/tlog-proof@v1\nindex 41\n…"])]
+VerifierKey = Annotated[str, Meta(examples=["haiyan.example/hours+2f6c0a4d+AZ…"])]
 
 
 class Place(Struct, frozen=True):
@@ -121,6 +126,43 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
     def position(self) -> int:
         """Where it stands in the log."""
         return int(self.sequence)
+
+
+class ListedCheckpoint(Struct, frozen=True, kw_only=True):
+    """A checkpoint as it was signed, and the public key that signed it."""
+
+    size: int
+    verifier: VerifierKey
+    note: SignedNote
+
+
+class Inclusion(Struct, frozen=True, kw_only=True):
+    """That `leaf` stands at `position` (leaf `index`, from 0) in the tree of `size`.
+
+    `tlog_proof` is the same as a C2SP text, where a checkpoint of that size was signed.
+    """
+
+    position: int
+    index: int
+    size: int
+    leaf: Hash
+    root: Hash
+    hashes: list[Hash]
+    tlog_proof: Proof | None
+
+
+class Consistency(Struct, frozen=True, kw_only=True):
+    """That the tree of `to` begins with the tree of `from`.
+
+    `proof` is the same as a C2SP text, where a checkpoint of the size `to` was signed.
+    """
+
+    from_: int = field(name="from")
+    to: int
+    from_root: Hash
+    to_root: Hash
+    hashes: list[Hash]
+    proof: Proof | None
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

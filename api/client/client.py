@@ -13,6 +13,7 @@ from api.client.funds import Funds, Sources
 from api.client.grants import Grants
 from api.client.hours import Hours
 from api.client.keys import Keys
+from api.client.log import Log
 from api.client.members import Members
 from api.client.organisations import Organisations
 from api.client.policies import Policies
@@ -63,6 +64,7 @@ class Client:
         self.figures = Figures(door)
         self.trail = Trail(door)
         self.events = Events(door)
+        self.log = Log(door)
         self.batch = Batch(door)
         self.keys = Keys(door)
         self.rules = Rules(door)

@@ -3,13 +3,14 @@
 Hashes are base64, as in the C2SP texts. What a receipt says can be held against them.
 """
 
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 from fastapi import Request, Response
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import Consistency, Inclusion, ListedCheckpoint
 from api.queries import Limit, Query, read_query
 from api.runtime import Runtime, runtime_of
 from ledger.checkpoints import kept_at, last_kept
@@ -24,12 +25,6 @@ from ledger.store.log import KeptCheckpoint, LogStore
 JSON: Final = "application/json"
 NOTE: Final = "text/plain; charset=utf-8"
 HEADERS: Final = {"cache-control": "no-store"}
-
-_HASH: Final = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
-Hash = Annotated[str, Meta(examples=[base64_of(bytes.fromhex(_HASH))])]
-SignedNote = Annotated[str, Meta(examples=["haiyan.example/hours\n8\nXcnaeacG…\n\n— haiyan…\n"])]
-Proof = Annotated[str, Meta(examples=["c2sp.org/tlog-proof@v1\nindex 41\n…"])]
-VerifierKey = Annotated[str, Meta(examples=["haiyan.example/hours+2f6c0a4d+AZ…"])]
 
 
 class CheckpointQuery(Query, frozen=True, kw_only=True):
@@ -59,47 +54,10 @@ class ConsistencyQuery(Query, frozen=True, kw_only=True):
     to: Positive | None = None
 
 
-class ListedCheckpoint(Struct, frozen=True, kw_only=True):
-    """A checkpoint as it was signed, and the public key that signed it."""
-
-    size: int
-    verifier: VerifierKey
-    note: SignedNote
-
-
 class ListedCheckpoints(Struct, frozen=True, kw_only=True):
     """Checkpoints by size; ask on from the last one's."""
 
     checkpoints: list[ListedCheckpoint]
-
-
-class Inclusion(Struct, frozen=True, kw_only=True):
-    """That `leaf` stands at `position` (leaf `index`, from 0) in the tree of `size`.
-
-    `tlog_proof` is the same as a C2SP text, where a checkpoint of that size was signed.
-    """
-
-    position: int
-    index: int
-    size: int
-    leaf: Hash
-    root: Hash
-    hashes: list[Hash]
-    tlog_proof: Proof | None
-
-
-class Consistency(Struct, frozen=True, kw_only=True):
-    """That the tree of `to` begins with the tree of `from`.
-
-    `proof` is the same as a C2SP text, where a checkpoint of the size `to` was signed.
-    """
-
-    from_: int = field(name="from")
-    to: int
-    from_root: Hash
-    to_root: Hash
-    hashes: list[Hash]
-    proof: Proof | None
 
 
 async def checkpoint(request: Request) -> Response:

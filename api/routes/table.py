@@ -8,7 +8,15 @@ from fastapi import Request, Response
 from msgspec import Struct
 
 from api import metrics, openapi, reading
-from api.answers import GIVES, CloudEvent, LineResult, Problem, Written
+from api.answers import (
+    GIVES,
+    CloudEvent,
+    Consistency,
+    Inclusion,
+    LineResult,
+    Problem,
+    Written,
+)
 from api.bodies import NOT_IN_BATCH
 from api.health import Readiness
 from api.openapi import content, example, header, parameters, refusals, schema_of
@@ -39,7 +47,7 @@ VIEWS: Final = (
 #: Structs the document refers to.
 KINDS: Final[tuple[type[Struct], ...]] = (
     Problem, Written, LineResult, CloudEvent, operations.Alive, Readiness,
-    log.ListedCheckpoints, log.Inclusion, log.Consistency,
+    log.ListedCheckpoints, Inclusion, Consistency,
     *COMMANDS.values(), *(view.answer for view in VIEWS),
 )  # fmt: skip
 
@@ -312,10 +320,8 @@ def routes() -> list[Route]:
         _evidence(
             "/v1/log/checkpoints", log.checkpoints, log.CheckpointsQuery, log.ListedCheckpoints
         ),
-        _evidence("/v1/log/proof/inclusion", log.inclusion, log.InclusionQuery, log.Inclusion),
-        _evidence(
-            "/v1/log/proof/consistency", log.consistency, log.ConsistencyQuery, log.Consistency
-        ),
+        _evidence("/v1/log/proof/inclusion", log.inclusion, log.InclusionQuery, Inclusion),
+        _evidence("/v1/log/proof/consistency", log.consistency, log.ConsistencyQuery, Consistency),
         _open("/livez", operations.livez, operations.Alive),
         _open("/readyz", operations.readyz, Readiness),
         _open("/metrics", operations.show_metrics, None),

@@ -10,9 +10,11 @@ import pytest
 
 from api.bounds import Bounds
 from api.cli.log_source import HttpLog, LogNotReached
+from api.client import Client
 from api.metrics import Metrics
 from api.runtime import Runtime
 from ledger.domain.errors import InvalidSettings, Unavailable
+from ledger.domain.values import Terms
 from ledger.log import checkpoint, merkle, tlog_proof
 from ledger.log.receipt import Receipt, check_receipt
 from ledger.log.signer import write_signer
@@ -21,6 +23,8 @@ from ledger.settings import Settings
 from ledger.witness import Witness
 from tests import rfc6962
 from tests.http_service import (
+    LONG_AGO,
+    NEVER,
     ORIGIN,
     Key,
     done,
@@ -312,3 +316,25 @@ def test_a_witness_watches_a_service(signing: Settings, key: Key, tmp_path: Any)
         assert raised.value.facts["status"] == 401
     with pytest.raises(LogNotReached):
         source.checkpoint()
+
+
+def test_the_client_gets_the_evidence(client: httpx.Client) -> None:
+    """A receipt of money keeps its id beside the signed receipt of the write."""
+    secret = client.headers["authorization"].removeprefix("Bearer ")
+    with Client(str(client.base_url), secret) as ledger:
+        ledger.organisations.register(organisation="O1", name="社", org_kind="team", region=REGION)
+        terms = Terms(purpose="助老", opens_on=LONG_AGO, closes_on=NEVER)
+        ledger.funds.open(fund="F1", name="金", organisation="O1", region=REGION, terms=terms)
+        first = checkpoint.check(ledger.log.checkpoint().encode(), VERIFIER).size
+        answer = ledger.funds.receive(
+            fund="F1", source_kind="charity", source_id="C1", fen=5, document="收据"
+        )
+        assert answer.result == {"receipt": "F1-R1", "fen": 5}
+        assert receipt_in(answer.signed_receipt).first == answer.first_position == first + 1
+        note = ledger.log.checkpoint()
+        assert ledger.log.checkpoint(first) != note
+        assert [kept.size for kept in ledger.log.checkpoints()] == [first, first + 1]
+        found = ledger.log.inclusion(answer.position)
+        assert (found.index, found.size) == (first, first + 1)
+        grown = ledger.log.consistency(first)
+        assert (grown.from_, grown.to, grown.to_root) == (first, first + 1, found.root)
