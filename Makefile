@@ -43,7 +43,7 @@ wheel-test: $(VENV)/.installed-test
 	mkdir .wheel-test && cp -r tests docs README.md pyproject.toml .wheel-test/
 	cd .wheel-test && ../.venv-wheel/bin/python -P -m pytest -n $(WORKERS) --dist loadgroup -q -m "not tree"
 
-# What takes hours: 500 kills, 20 outages, long random histories.
+# What takes hours: 500 kills, 20 outages, long random histories, a million lines over HTTP.
 long: $(VENV)/.installed-test
 	TEST_LONG=1 $(BIN)/python -m pytest -q tests/simulation tests/acceptance
 

@@ -8,7 +8,7 @@ is a problem, and measures and logs what happened.
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -34,7 +34,7 @@ class Call:
     __slots__ = ("_sent", "code", "headers", "holder", "key", "request_id", "started")
 
     def __init__(self, scope: Scope) -> None:
-        self._sent: dict[bytes, bytes] = dict(scope["headers"])
+        self._sent = _by_name(scope["headers"])
         given = self.header(b"x-request-id")
         self.request_id = given if REQUEST_ID.fullmatch(given) else uuid_utils.uuid7().hex
         self.started = time.perf_counter()
@@ -53,6 +53,17 @@ class Call:
     def add(self, name: str, value: str) -> None:
         """Put a header on the answer."""
         self.headers.append((name.encode("latin-1"), value.encode("latin-1")))
+
+
+def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by name; one that is sent twice is a list of both, as HTTP has it, so not a key."""
+    found = dict(headers)
+    if len(found) < len(headers):
+        values: dict[bytes, list[bytes]] = {}
+        for name, value in headers:
+            values.setdefault(name, []).append(value)
+        found = {name: b", ".join(each) for name, each in values.items()}
+    return found
 
 
 def call_of(request: Request) -> Call:

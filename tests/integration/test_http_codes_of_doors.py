@@ -128,6 +128,10 @@ def nobody(place: Place) -> httpx.Response:
     return place.client.get("/v1/trail/actor/nobody", headers=place.key)
 
 
+def never_signed(place: Place) -> httpx.Response:
+    return place.client.get("/v1/log/checkpoint?size=7", headers=place.key)
+
+
 def changed_row(place: Place) -> httpx.Response:
     """Someone got at the file by other means than ours."""
     with sqlite3.connect(place.file) as connection:
@@ -141,6 +145,7 @@ PROVOKED: Final[dict[str, tuple[Callable[[Place], httpx.Response], str]]] = {
     "idempotency_key_required": (no_name, "idempotency-key"),
     "route_not_found": (no_route, ""),
     "not_found": (nobody, "id"),
+    "checkpoint_not_found": (never_signed, "size"),
     "method_not_allowed": (no_method, ""),
     "not_acceptable": (no_form, "accept"),
     "request_timeout": (no_end, ""),
@@ -160,6 +165,7 @@ UNMET: Final = {
     "bad_request": "whoever it concerns has gone",
     "stopping": "a service that stops takes no requests",
     "ledger_not_opened": "a log that is not open has no keys",
+    "command_not_found": "receipts are made of what was just written",
     "not_durable": "found when the service starts",
     "invalid_settings": "found when the service starts",
     "position_moved": "reads look again, unless rebuilds overtake them many times",

@@ -338,27 +338,27 @@ def test_an_outage_is_told_in_bounded_time_and_ends_by_itself(
     key = issue(settings, "boss", "admin")
     with started(settings) as client:
         done(post(client, "/v1/members", MEMBER, key, "first"))
-        for round_ in range(int(os.environ.get("LEDGER_TEST_LONG", "0")) * 19 + 1):
-            postgres_server.stop()
-            try:
-                began = time.monotonic()
-                answer = post(client, "/v1/members", {"member": f"D{round_}", "region": "33"}, key)
-                problem = refused(answer, 503, "unavailable")
-                assert answer.headers["retry-after"] == "1"
-                assert "postgres" not in json.dumps(problem).lower()
-                refused(client.get("/v1/members/V1/balance", headers=key), 503, "unavailable")
-                refused(client.get("/readyz"), 503, "not_ready")
-                assert client.get("/livez").status_code == 200
-                assert client.get("/metrics").status_code == 200
-                assert time.monotonic() - began < 15
-            finally:
-                postgres_server.start()
-            eventually(lambda: client.get("/readyz").status_code == 200)
-            answer = post(client, "/v1/members", {"member": f"U{round_}", "region": "33"}, key)
-            position = done(answer)["position"]
-            assert done(post(client, "/v1/members", MEMBER, key, "first"))["replayed"]
-            path, fresh = f"/v1/members/U{round_}/balance", {"min_position": position}
-            assert client.get(path, headers=key, params=fresh).status_code == 200
+        postgres_server.stop()
+        try:
+            began = time.monotonic()
+            answer = post(client, "/v1/members", {"member": "D1", "region": "33"}, key)
+            problem = refused(answer, 503, "unavailable")
+            assert answer.headers["retry-after"] == "1"
+            assert "postgres" not in json.dumps(problem).lower()
+            refused(client.get("/v1/members/V1/balance", headers=key), 503, "unavailable")
+            refused(client.get("/readyz"), 503, "not_ready")
+            assert client.get("/livez").status_code == 200
+            assert client.get("/metrics").status_code == 200
+            assert time.monotonic() - began < 15
+        finally:
+            postgres_server.start()
+        eventually(lambda: client.get("/readyz").status_code == 200)
+        answer = post(client, "/v1/members", {"member": "U1", "region": "33"}, key)
+        position = done(answer)["position"]
+        assert done(post(client, "/v1/members", MEMBER, key, "first"))["replayed"]
+        fresh = {"min_position": position}
+        answer = client.get("/v1/members/U1/balance", headers=key, params=fresh)
+        assert answer.status_code == 200
 
 
 def test_a_file_that_was_read_only_for_a_while(sqlite_url: str) -> None:

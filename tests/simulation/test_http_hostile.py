@@ -297,6 +297,19 @@ def test_hostile_headers(service: Service) -> None:
                     problem(answer, name, value)
 
 
+def test_a_header_that_is_sent_twice_is_not_one_of_both(service: Service) -> None:
+    """Whoever stands before the service may have looked at the other one."""
+    sound = {"content-type": "application/json", "idempotency-key": "k", **service.key}
+    pairs = [(name.encode(), value.encode()) for name, value in sound.items()]
+    for name, status in (("authorization", 401), ("idempotency-key", 422), ("content-type", 415)):
+        twice = (name.encode(), sound[name].encode())
+        for headers in ([*pairs, twice], [twice, *pairs]):
+            body = b'{"member":"TWICE","region":"33"}'
+            answer = service.client.post("/v1/members", content=body, headers=headers)
+            problem(answer, name)
+            assert answer.status_code == status
+
+
 def test_a_body_over_the_limit_in_chunks_takes_no_memory(service: Service) -> None:
     pieces = (b" " * MIB for _ in range(200))
     named = {**service.key, "idempotency-key": "k"}
