@@ -102,7 +102,8 @@ class MemoryStore:
         return max(found, default=None)
 
     def checkpoints(self, after: int, limit: int) -> list[KeptCheckpoint]:
-        return sorted(kept for kept in self.kept if kept.size > after)[:limit]
+        sizes = sorted({kept.size for kept in self.kept if kept.size > after})[:limit]
+        return sorted(kept for kept in self.kept if kept.size in sizes)
 
 
 class MemorySession:

@@ -34,7 +34,7 @@ class CheckpointQuery(Query, frozen=True, kw_only=True):
 
 
 class CheckpointsQuery(Query, frozen=True, kw_only=True):
-    """Those of sizes above `after`."""
+    """Those of the next `limit` sizes above `after`."""
 
     after: Count = 0
     limit: Limit = 100

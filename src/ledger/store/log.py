@@ -189,7 +189,7 @@ class LogStore(Protocol):
         """The kept checkpoint of the largest size, signed by `verifier` if one is named."""
 
     def checkpoints(self, after: int, limit: int) -> list[KeptCheckpoint]:
-        """Up to `limit` kept checkpoints of sizes above `after`, by size."""
+        """The kept checkpoints of the next `limit` sizes above `after`, of all keys, by size."""
 
 
 class Exclusive(Protocol):

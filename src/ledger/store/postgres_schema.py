@@ -220,6 +220,7 @@ def statements(schema: str) -> Statements:
         find_checkpoint=f"SELECT note FROM {checkpoints} WHERE size = %b AND verifier = %b",
         last_checkpoint=f"SELECT {kept} FROM {checkpoints} WHERE %b::text IN ('', verifier) "
         "ORDER BY size DESC, verifier LIMIT 1",
-        checkpoints=f"SELECT {kept} FROM {checkpoints} WHERE size > %b "
-        "ORDER BY size, verifier LIMIT %b",
+        checkpoints=f"SELECT {kept} FROM {checkpoints} WHERE size > %b AND size <= "
+        f"(SELECT max(size) FROM (SELECT DISTINCT size FROM {checkpoints} WHERE size > %b "
+        "ORDER BY size LIMIT %b) AS sizes) ORDER BY size, verifier",
     )

@@ -72,7 +72,7 @@ class Statements(NamedTuple):
     find_checkpoint: str
     #: verifier or nothing → columns of KeptCheckpoint
     last_checkpoint: str
-    #: size, limit → columns of KeptCheckpoint
+    #: size, the same again, limit → columns of KeptCheckpoint
     checkpoints: str
 
 
@@ -238,9 +238,10 @@ class LogRecorder(ABC):
         return KeptCheckpoint(*found[0]) if found else None
 
     def checkpoints(self, after: int, limit: int) -> list[KeptCheckpoint]:
-        """Up to `limit` kept checkpoints of sizes above `after`, by size."""
+        """The kept checkpoints of the next `limit` sizes above `after`, of all keys, by size."""
         return [
-            KeptCheckpoint(*row) for row in self._select(self.statements.checkpoints, after, limit)
+            KeptCheckpoint(*row)
+            for row in self._select(self.statements.checkpoints, after, after, limit)
         ]
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:

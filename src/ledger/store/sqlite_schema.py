@@ -129,6 +129,7 @@ STATEMENTS: Final = Statements(
     find_checkpoint="SELECT note FROM checkpoints WHERE size = ? AND verifier = ?",
     last_checkpoint="SELECT size, verifier, note FROM checkpoints WHERE ?1 IN ('', verifier) "
     "ORDER BY size DESC, verifier LIMIT 1",
-    checkpoints="SELECT size, verifier, note FROM checkpoints WHERE size > ? "
-    "ORDER BY size, verifier LIMIT ?",
+    checkpoints="SELECT size, verifier, note FROM checkpoints WHERE size > ? AND size <= "
+    "(SELECT max(size) FROM (SELECT DISTINCT size FROM checkpoints WHERE size > ? "
+    "ORDER BY size LIMIT ?)) ORDER BY size, verifier",
 )
