@@ -131,11 +131,15 @@ class Reads:
                 )
         session.run(f"INSERT INTO {self._tracking} VALUES (?, 0)", (name_of(generation),))
 
-    def swap(self, old: int, new: int) -> bool:
-        """Take `new` into use if `old` still is and is not ahead; otherwise nothing happens."""
+    def swap(self, old: int, new: int, *, even_back: bool = False) -> bool:
+        """Take `new` into use if `old` still is and is not ahead; otherwise nothing happens.
+
+        `even_back`: also where `old` is ahead, since it is ahead of the log itself.
+        """
         with self._engine.writing() as session:
             current = self._current(session, self._engine.exclusive)
-            if current != old or self._tracked(session, old) > self._tracked(session, new):
+            is_ahead = self._tracked(session, old) > self._tracked(session, new)
+            if current != old or (is_ahead and not even_back):
                 return False
             session.run(f"UPDATE {self._head} SET current = ?", (new,))
             return True

@@ -74,8 +74,8 @@ def rebuild(
 def _build(
     store: LogStore, reads: Reads, new: int, limit: int, progress: Callable[[int], None]
 ) -> None:
-    """Fold the log as far as the tables in use have come."""
-    goal, position = reads.position, 0
+    """Fold the log as far as the tables in use have come, if it goes that far."""
+    goal, position = min(reads.position, store.head().position), 0
     while position < goal:
         position = catch_up(store, reads, limit, until=min(goal, position + limit), generation=new)
         progress(position)
@@ -113,7 +113,8 @@ def _swap(store: LogStore, reads: Reads, old: int, new: int) -> int:
     """Take the fresh tables into use; the position they stand at."""
     for _ in range(SWAPS_MAX):
         position = catch_up(store, reads, BATCH_EVENTS, generation=new)
-        if reads.swap(old, new):
+        is_beyond = reads.position > store.head().position  # of another log, or of a later state
+        if reads.swap(old, new, even_back=is_beyond):
             return position
         if reads.generation != old:
             break

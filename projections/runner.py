@@ -16,11 +16,11 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from ledger.domain.errors import LedgerError
+from ledger.domain.errors import InvalidSettings, LedgerError
 from ledger.store.log import LogStore
 from projections.database import Reads
 from projections.models import Projector
-from projections.session import PositionMoved
+from projections.session import PositionMoved, Snapshot
 from projections.tables import Deltas
 
 #: Events folded and written at a time.
@@ -31,6 +31,9 @@ PAUSE_MIN_S: Final = 0.01
 #: Seconds until the next try after an error, doubled each time.
 RETRY_MIN_S: Final = 0.05
 RETRY_MAX_S: Final = 5.0
+
+OTHER_LOG: Final = "the figures are of another log, or an older state of it: hourledger rebuild"
+_OPENING: Final = "SELECT state FROM {g}rules WHERE position = 1"
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +65,13 @@ def catch_up(
 ) -> int:
     """Fold what is in the log already, or what is until a position; the position reached.
 
-    Raises Unavailable, CorruptLog. Another tailer may be at it too: then this one goes on from
-    where the other is.
+    Raises Unavailable, CorruptLog, InvalidSettings (figures of another log). Another tailer may
+    be at it too: then this one goes on from where the other is.
     """
     while True:
         try:
             with reads.read(generation) as snapshot:
+                check_same_log(store, snapshot)
                 projector = Projector(snapshot)
             follow(store, reads, projector, limit, until=until)
         except PositionMoved:
@@ -75,6 +79,18 @@ def catch_up(
                 raise
         else:
             return projector.position
+
+
+def check_same_log(store: LogStore, snapshot: Snapshot) -> None:
+    """Raises InvalidSettings for figures of another log: to fold this one onto them makes neither.
+
+    Such are left behind where a log's file was replaced, or restored to an earlier state. One that
+    has since grown beyond the figures again looks like the same: `rebuild` after restoring.
+    """
+    kept = [bytes(state) for (state,) in snapshot.rows(_OPENING)]
+    first = [row.state for row in store.select_rows(0, 1)] if kept else []
+    if kept != first or snapshot.position > store.head().position:
+        raise InvalidSettings("LEDGER_READ_URL", reason=OTHER_LOG)
 
 
 def follow(
@@ -190,6 +206,7 @@ class Tailer:
         """All there is, on a fresh view where there is none; how many events it was."""
         if self._projector is None:
             with self._reads.read() as snapshot:
+                check_same_log(self._store, snapshot)
                 self._projector = Projector(snapshot)
         count = follow(
             self._store,

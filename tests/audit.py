@@ -125,6 +125,11 @@ class Audit(Exported):
             "day overfull": on_day + event["minutes"] <= limits["day_minutes_max"],
             "overlap": not any(_overlap(event, other) for other in near),
             "row twice": not before["live"],
+            "replaced twice": "replaces" not in event
+            or not any(
+                e["live"] and e.get("replaces") == event["replaces"]
+                for e in member["entries"].values()
+            ),
         }
         self._say(event["entry"], said)
 

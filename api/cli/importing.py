@@ -15,6 +15,7 @@ from typing import Final
 
 from api.cli import rejects, spreadsheets
 from api.cli.cells import Unit
+from api.cli.headers import FIELDS
 from api.cli.import_summary import Sample, Summary
 from api.cli.lines import Lines
 from api.cli.progress import Advance
@@ -54,7 +55,8 @@ def run_import(
     `mapping`, `defaults`, `values`, `unit` as in `rows.Options`. `progress` is told how many
     more rows are done. Refused rows go to `rejects_path`, `default_rejects_path` if None.
     Nothing is written for a file that cannot be read as a whole: raises UnreadableFile,
-    SheetNotFound, HeaderNotFound, AmbiguousHeader, InvalidCommand (at map, default, rejects).
+    SheetNotFound, HeaderNotFound, AmbiguousHeader, InvalidCommand (at map, default, value,
+    rejects).
     Raises the ledger's own errors when it cannot answer; run again then.
     """
     book = path if isinstance(path, Book) else spreadsheets.open_book(path, sheet)
@@ -64,6 +66,11 @@ def run_import(
     target = rejects_path or default_rejects_path(book)
     if target.resolve() == book.path.resolve():
         raise InvalidCommand("rejects", file=str(target))
+    for name in options.values:
+        if name not in FIELDS:
+            raise InvalidCommand("value", field=name)
+    if not dry_run:
+        rejects.check_place(target)
     with Spool() as spool:
         run = _Run(ledger, caller, book, options, spool, dry_run=dry_run)
         run.go(progress or (lambda _: None))

@@ -1,5 +1,6 @@
 """What a command of the program is: its help in two lists, its refusals on stderr."""
 
+import errno
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,12 +27,16 @@ class Command(click.Command):
         _write_options(shared, "Options of every command", ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run; a LedgerError becomes words on stderr and an exit code."""
+        """Run; a LedgerError becomes words on stderr and an exit code, and so does a full disk."""
         try:
             return super().invoke(ctx)
         except LedgerError as error:
             refusals.show(error, ctx.ensure_object(Session), self)
             ctx.exit(refusals.exit_code(error))
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever reads has enough
+                raise
+            raise refusals.no_file(error, ctx.ensure_object(Session)) from error
 
 
 def _write_options(

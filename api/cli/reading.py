@@ -91,10 +91,15 @@ def look(*, catch_up: bool, explain: bool, explain_limit: int) -> Iterator[Look]
 
 
 def bring_up(now: Session) -> int:
-    """Fold what the log has and the read models have not; the position reached."""
-    from projections.runner import catch_up  # noqa: PLC0415 (not for --help)
+    """Fold what the log has and the read models have not; the position reached.
+
+    Raises Unavailable, CorruptLog, InvalidSettings (the figures are of another log).
+    """
+    from projections.runner import catch_up, check_same_log  # noqa: PLC0415 (not for --help)
 
     store, reads = now.open().store, now.open_reads()
+    with reads.read() as snapshot:
+        check_same_log(store, snapshot)
     head, position = store.head().position, reads.position
     with progress("figures", head - position, unit="events", shown=now.on_terminal) as advance:
         while position < head:

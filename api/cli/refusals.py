@@ -52,6 +52,14 @@ def show(error: LedgerError, session: Session, command: click.Command | None) ->
         click.echo(f"  {name:<{width}}  {text}", err=True)
 
 
+def no_file(error: OSError, session: Session) -> click.ClickException:
+    """What cannot be read or written; an answer that was lost can be asked for again."""
+    place = f"{error.filename}: " if error.filename else ""
+    sent = session.command_id
+    again = f" (for the answer: the same again, with --command-id {sent})" if sent else ""
+    return click.ClickException(f"{place}{error.strerror or error}{again}")
+
+
 def as_json(error: LedgerError) -> str:
     """Code, message, place and facts."""
     told = {"code": error.code, "message": error.message, "at": error.at, "facts": error.facts}

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from api.cli.headers import REJECT_COLUMNS
+from ledger.domain.errors import InvalidCommand
 
 #: A spreadsheet takes a cell that starts with one of these for a formula (OWASP, CSV injection).
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -94,7 +95,7 @@ def publish(path: Path, spool: Spool, write: Callable[[Path, Spool], None]) -> P
     A file that stands there and says something else is set aside as `<name>.bak`: someone may
     have mended rows in it. Durable before it is in place; readers see the old or the new whole.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
+    fresh = _part_of(path)
     try:
         write(fresh, spool)
         if path.exists() and not _same(path, fresh):
@@ -106,6 +107,21 @@ def publish(path: Path, spool: Spool, write: Callable[[Path, Spool], None]) -> P
         with suppress(FileNotFoundError):
             fresh.unlink()
     return path if spool.count else None
+
+
+def check_place(path: Path) -> None:
+    """Raises InvalidCommand where no rejects could be put: better before the rows are sent."""
+    part = _part_of(path)
+    try:
+        part.touch(exist_ok=False)
+        part.unlink()
+    except OSError as error:
+        raise InvalidCommand("rejects", file=str(path), reason=error.strerror) from error
+
+
+def _part_of(path: Path) -> Path:
+    """What is written beside a file before it takes its place."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -1,5 +1,6 @@
 """The command line as a person and as a script meet it, on both databases."""
 
+import errno
 import json
 import os
 import re
@@ -10,11 +11,12 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
+from unittest.mock import Mock
 
 import click
 import pytest
 
-from api.cli import main
+from api.cli import display, main
 from api.cli.progress import progress
 from api.cli.reference import MARKER, rewritten
 from api.cli.session import SharedOption
@@ -219,6 +221,19 @@ def test_after_a_lost_connection_the_id_to_repeat_with_is_told(tmp_path: Path) -
     assert result.exit_code == 1
     assert result.stderr.startswith("Failed: unavailable.")
     assert re.search(r"the same again, with --command-id [0-9a-f]{32}", result.stderr)
+
+
+def test_an_answer_that_finds_no_room_is_told_and_can_be_asked_for_again(
+    sqlite_terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "register-member V0009 --region 33"
+    with monkeypatch.context() as patch:
+        patch.setattr(display, "sheet", Mock(side_effect=OSError(errno.ENOSPC, "no room")))
+        result = sqlite_terminal.run(line)
+    assert result.exit_code == 1
+    found = re.search(r"Error: no room .*--command-id ([0-9a-f]{32})", result.stderr)
+    assert found is not None
+    assert "done before" in sqlite_terminal.do(f"{line} --command-id {found[1]}")
 
 
 def test_each_command_has_an_id_of_its_own(sqlite_terminal: Terminal) -> None:

@@ -72,7 +72,7 @@ SUMS: Final = {"rows": 16, "kept": 4, "already": 1}
 
 def bring(ledger: Any, path: Path, **options: Any) -> Summary:
     """Import a file as the clerk does."""
-    return run_import(ledger, path, CLERK, values=NAMES, **options)
+    return run_import(ledger, path, CLERK, **{"values": NAMES, **options})
 
 
 def sums(summary: Summary) -> dict[str, int]:
@@ -192,6 +192,8 @@ def test_a_header_printed_again_is_no_row(sqlite_url: str, tmp_path: Path) -> No
         (TABLE, {"mapping": {"没有": "member"}}, InvalidCommand),
         (TABLE, {"mapping": {"备注": "colour"}}, InvalidCommand),
         (TABLE, {"defaults": {"minutes": "long"}}, InvalidCommand),
+        (TABLE, {"rejects_path": Path("/nowhere/rejects.csv")}, InvalidCommand),
+        (TABLE, {"values": {"colour": {"红": "red"}}}, InvalidCommand),
         ([*TABLE, ['x"y']], {}, None),
     ],
 )

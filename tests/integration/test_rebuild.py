@@ -3,12 +3,13 @@
 import threading
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from ledger.domain.errors import InvalidSettings
 from ledger.settings import Settings
-from ledger.store.log import LogStore
+from ledger.store.log import LogStore, Row
 from ledger.store.place import SqliteFile
 from projections import database
 from projections.database import Reads, open_reads
@@ -16,7 +17,14 @@ from projections.models import TABLES
 from projections.rebuild import rebuild
 from projections.runner import catch_up, wait_for
 from projections.session import PositionMoved
+from tests.memory_store import MemoryStore
 from tests.told import ROWS, digests_of, eventually, following
+
+#: A log that was opened by another command.
+OTHER_ROWS = [
+    ROWS[0]._replace(state=ROWS[0].state.replace(b'"command_id":"', b'"command_id":"other')),
+    *ROWS[1:],
+]
 
 
 def test_an_answer_and_its_position_are_of_one_moment(told: LogStore, reads: Reads) -> None:
@@ -65,6 +73,24 @@ def test_a_rebuild_from_behind_comes_out_ahead(
     found = rebuild(told, reads)
     assert (found.compared_at, found.position, found.differences) == (10, len(ROWS), [])
     assert digests_of(reads) == expected
+
+
+@pytest.mark.parametrize("rows", [ROWS[:30], OTHER_ROWS], ids=["restored", "another log"])
+def test_figures_of_another_log_are_refused_until_they_are_made_anew(
+    told: LogStore, reads: Reads, rows: list[Row]
+) -> None:
+    catch_up(told, reads, until=40)
+    memory = MemoryStore()
+    memory.rows = rows
+    log = cast("LogStore", memory)
+    with pytest.raises(InvalidSettings):
+        catch_up(log, reads)
+    with following(log, reads) as tailer:
+        assert eventually(lambda: "another log" in tailer.lag().error)
+    assert reads.position == 40
+    found = rebuild(log, reads)
+    assert found.differences
+    assert found.position == len(rows) == catch_up(log, reads)
 
 
 def test_reads_and_the_tailer_go_on_during_rebuilds(
@@ -119,10 +145,10 @@ def test_of_two_rebuilds_one_wins_and_the_other_says_so(
     catch_up(told, reads)
     swap = Reads.swap
 
-    def late(self: Reads, old: int, new: int) -> bool:
+    def late(self: Reads, old: int, new: int, **how: bool) -> bool:
         monkeypatch.setattr(Reads, "swap", swap)
         rebuild(told, reads)
-        return swap(self, old, new)
+        return swap(self, old, new, **how)
 
     monkeypatch.setattr(Reads, "swap", late)
     with pytest.raises(PositionMoved):

@@ -289,3 +289,17 @@ def test_an_entry_keeps_the_region_its_member_had() -> None:
     verified = ledger.when(verify_hours())
     assert verified.event(type(verified.events[0])) == verified.events[0]
     assert getattr(verified.events[0], "member_region", None) == TOWN
+
+
+def test_one_entry_stands_in_place_of_another() -> None:
+    """Its waiver of the age is for that row, not for as many old ones as one likes."""
+    reject = c.RejectHours(entry="V0001-1", reason_code="mistaken")
+    ledger = county_at_work().given(log_hours(), reject)
+    old = [
+        log_hours(service_on=date(2025, 1, day), replaces="V0001-1", minutes=day) for day in (2, 3)
+    ]
+    ledger.given(old[0])
+    ledger.when(old[0]).then_nothing()
+    ledger.when(old[1]).then_refused("row_conflict", at="replaces", entry="V0001-2")
+    ledger.given(c.RejectHours(entry="V0001-2", reason_code="mistaken"))
+    ledger.when(old[1]).then_event(HoursLogged, replaces="V0001-1")

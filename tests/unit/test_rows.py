@@ -133,9 +133,9 @@ def test_an_exact_copy_of_a_rejected_row_may_replace_it() -> None:
 def test_a_replacement_may_be_of_any_past_day() -> None:
     ledger = county_at_work().given(log_hours(), REJECT)
     ledger.when(log_hours(service_on=LONG_AGO)).then_refused("date_too_old")
-    ledger.given(log_hours(service_on=LONG_AGO, replaces="V0001-1"))
     future = log_hours(service_on=TODAY + timedelta(days=1), replaces="V0001-1")
     ledger.when(future).then_refused("date_in_future")
+    ledger.given(log_hours(service_on=LONG_AGO, replaces="V0001-1"))
 
 
 @pytest.mark.parametrize("ending", [(), (verify_hours(),)])

@@ -358,6 +358,20 @@ def test_money_that_comes_home_takes_its_old_place_on_its_old_terms() -> None:
     assert (receipt.terms, receipt.held) == ((), 600)
 
 
+def test_no_more_of_a_receipt_comes_home_than_is_away() -> None:
+    ledger = funded(1000).given(
+        open_fund("F2"), send(600, to_origin=OTHER_ORIGIN), accept(fund=None), give_back(100)
+    )
+    home = f"{ORIGIN}/F1-R1"
+    for wrong in (lot(home, 601), lot(home, 1, "CF2"), lot(f"{ORIGIN}/F1-R2", 1),
+                  lot(f"{ORIGIN}/F7-R1", 1)):  # fmt: skip
+        for fund in ("F1", "F2"):
+            ledger.when(arrive(wrong, fund=fund)).then_refused("invalid_command", at="lots")
+    ledger.given(arrive(lot(home, 400)), arrive(lot(home, 150), fund="F2", transfer="G1-T2"))
+    last = arrive(lot(home, 51), fund="F2", transfer="G1-T3")
+    ledger.when(last).then_refused("invalid_command", at="lots", fen_max=50)
+
+
 def test_a_receipt_that_comes_again_on_other_terms_is_bound_by_both() -> None:
     wide, narrow = terms(), terms(regions=(ELSEWHERE,))
     ledger = two_counties(1000).given(

@@ -8,16 +8,13 @@ import pytest
 from ledger.decider import Decider
 from ledger.domain.commands import (
     MoveMember,
-    OpenLedger,
     RegisterOrganisation,
 )
 from ledger.domain.errors import (
     AlreadyExists,
     IdempotencyMismatch,
-    Unavailable,
 )
 from ledger.store.requests import Draft, Refused, Request
-from ledger.store.writer import Writer
 from tests.desk import (
     Desk,
     Held,
@@ -30,7 +27,6 @@ from tests.desk import (
     register,
     sound,
 )
-from tests.memory_store import MemoryStore
 
 
 @pytest.mark.parametrize(
@@ -142,35 +138,6 @@ def test_trap_a_stored_answer_tells_its_place_by_first_position_and_count(desk: 
     assert (again.first_position, again.count, again.position) == (2, 2, answer.position)
 
 
-def test_an_outage_is_told_in_bounded_time_and_the_writer_goes_on_afterwards(desk: Desk) -> None:
-    desk.store.faults = [failed_and_lost] * 50
-    with pytest.raises(Unavailable):
-        desk.do("c1", register("V1"))
-    desk.store.faults = []
-    assert desk.do("c1", register("V1")).replayed is False
-    assert desk.streams() == ["ledger/t.example", "member/V1"]
-
-
-def test_who_asks_late_in_an_outage_is_told_at_once(desk: Desk) -> None:
-    """Two tries, not the whole patience; and afterwards there is patience again."""
-
-    def away(*_: object) -> None:
-        raise Unavailable
-
-    desk.store.faults = [away] * 1_000
-    with pytest.raises(Unavailable):
-        desk.do("a", register("V1"))
-    before = desk.store.appends
-    assert before > 2
-    with pytest.raises(Unavailable):
-        desk.do("b", register("V2"))
-    assert desk.store.appends == before + 2
-    desk.store.faults = [away]
-    assert desk.do("b", register("V2")).count == 1
-    desk.store.faults = [away] * 3
-    assert desk.do("c", register("V3")).count == 1
-
-
 def test_a_refused_command_writes_nothing_and_harms_no_neighbour(desk: Desk) -> None:
     desk.do("c1", register("V1"))
     held = Held(desk)
@@ -213,28 +180,6 @@ def test_the_same_command_twice_in_one_group_has_one_effect_and_one_answer(desk:
     with pytest.raises(IdempotencyMismatch):
         other.result(timeout=30)
     assert desk.streams()[1:] == ["member/V0", "member/V1"]
-
-
-def test_twins_are_both_told_of_an_outage_and_the_writer_goes_on_afterwards(desk: Desk) -> None:
-    held = Held(desk)
-    desk.store.faults = [failed_and_lost] * 50
-    twins = [desk.writer.submit(ask("c1", register("V1"))) for _ in range(2)]
-    held.let_go()
-    for twin in twins:
-        with pytest.raises(Unavailable):
-            twin.result(timeout=30)
-    desk.store.faults = []
-    assert desk.do("c1", register("V1")).replayed is False
-
-
-def test_an_opening_that_was_not_kept_leaves_no_name_behind() -> None:
-    store = MemoryStore()
-    writer = Writer(store, Decider(store))
-    for name, is_dry in (("a.example", True), ("b.example", False)):
-        batch = ask(name, OpenLedger(origin=name), register("V1"), dry_run=is_dry)
-        assert writer.submit(batch).result(timeout=30).outcomes[0] == {"origin": name}
-    writer.close()
-    assert [row.originator_id for row in store.rows] == ["ledger/b.example", "member/V1"]
 
 
 def test_an_atomic_batch_is_kept_whole_or_not_at_all(desk: Desk) -> None:

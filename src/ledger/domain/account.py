@@ -157,7 +157,7 @@ def _hours_logged(member: Member, event: e.HoursLogged) -> None:
     )
     entries.add(entry, event.source_ref)
     if event.replaces is not None:
-        entries.replacing[number] = event.replaces
+        entries.replace(entry, event.replaces)
     if event.kind == "service":
         member.pending += event.minutes
     else:

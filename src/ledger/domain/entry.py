@@ -216,8 +216,9 @@ class Entries(Struct):
     referred: dict[str, dict[str, Entry]] = field(default_factory=dict)
     #: Rejected and voided entries without a reference, by project, day and start.
     freed: dict[tuple[str, date, str | None], Entry] = field(default_factory=dict)
-    #: Number of an entry → id of the one it replaces.
+    #: Number of an entry → id of the one it replaces, and number of that → of the one in its place.
     replacing: dict[int, str] = field(default_factory=dict)
+    replaced: dict[int, int] = field(default_factory=dict)
     #: Whether any entry ever went on past midnight.
     has_nights: bool = False
     #: Months since year 0 → verified service minutes of that month.
@@ -257,6 +258,16 @@ class Entries(Struct):
         """The entry with the number at the end of its id."""
         number = int(digits) if digits.isdecimal() else 0
         return self.numbered[number - 1] if 0 < number <= len(self.numbered) else None
+
+    def replace(self, entry: Entry, named: str) -> None:
+        """Let an entry stand in place of the one with this id."""
+        self.replacing[entry.number] = named
+        self.replaced[int(named.rpartition("-")[2])] = entry.number
+
+    def replacement_of(self, entry: Entry) -> Entry | None:
+        """The last entry that was put in place of another."""
+        number = self.replaced.get(entry.number)
+        return None if number is None else self.numbered[number - 1]
 
     def find_referred(self, source: str, source_ref: str) -> Entry | None:
         """The entry known by a reference of a source system."""

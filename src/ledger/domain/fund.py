@@ -168,10 +168,13 @@ def _at_border(state: Fund, stream: str, event: Event) -> None:
             # What this fund received itself comes home on the terms it was given on.
             home = isinstance(event, TransferReceived) and owner_of(lot.receipt) == state.id
             state.stock.arrive(lot, () if home else terms)
-        state.receipts_made += isinstance(event, FundsReceived)
+        if isinstance(event, FundsReceived):
+            state.receipts_made += 1
+            state.stock.give(event.lots, 1)
     elif isinstance(event, FundsReturned):
         state.stock.remove(event.lots)
         state.stock.leave(event.lots)
+        state.stock.give(event.lots, -1)
     elif isinstance(event, TransferSent):
         state.stock.remove(event.lots)
         state.transfers[event.transfer] = Transit(event)

@@ -49,6 +49,8 @@ def log_hours(command: LogHours, books: Books, act: Act) -> Decision:
     known = find_row(command, member)
     if known is not None and known is not replaced:
         return already_there(command, member, known, caller)
+    if replaced is not None:
+        check_unreplaced(member, replaced, caller)
     check_registered(member)
     check_links(command, books, caller)
     check_project(command, project)
@@ -107,6 +109,13 @@ def find_replaced(command: LogHours, member: Member, caller: Caller) -> Entry:
     if entry.is_live:
         raise RowConflict("replaces", entry=named)
     return entry
+
+
+def check_unreplaced(member: Member, replaced: Entry, caller: Caller) -> None:
+    """One entry stands in place of another at most. Raises RowConflict."""
+    other = member.entries.replacement_of(replaced)
+    if other is not None and other.is_live:
+        raise RowConflict("replaces", entry=name_for(caller, member, other))
 
 
 def find_row(command: LogHours, member: Member) -> Entry | None:

@@ -100,6 +100,8 @@ class Receipt(Struct, kw_only=True):
     held: int = 0
     #: Fen of it that are unallocated.
     free: int = 0
+    #: Fen this fund got of it from its source and did not give back; 0 where it came by transfer.
+    given: int = 0
 
 
 class Shelf(Struct):
@@ -175,6 +177,11 @@ class Stock(Struct):
             if lot.fen > receipt.free:
                 raise CorruptLog("lots", receipt=lot.receipt, free=receipt.free)
             self._drop(receipt, lot.fen)
+
+    def give(self, lots: Iterable[Lot], sign: int) -> None:
+        """A source gives money (1), or is given it back (-1)."""
+        for lot in lots:
+            self._known(lot).given += sign * lot.fen
 
     def leave(self, lots: Iterable[Lot]) -> None:
         """Money that is not unallocated leaves the fund for good."""

@@ -221,15 +221,16 @@ def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decisi
         to_region=fund.region,
         organisation=fund.organisation,
         region=fund.region,
-        lots=_foreign_lots(command, origin),
+        lots=_foreign_lots(command, fund, books),
         terms=None if command.terms is None else settled_terms(command.terms),
         **act.stamp(),
     )
     return _received(fund, event, "lots", act)
 
 
-def _foreign_lots(command: ReceiveTransfer, own_origin: str) -> tuple[Lot, ...]:
+def _foreign_lots(command: ReceiveTransfer, fund: Fund, books: Books) -> tuple[Lot, ...]:
     """Another log's lots under ids that are unique here. Raises InvalidCommand."""
+    own_origin = books.rulebook.origin
     sources = {(lot.receipt, lot.source_kind, lot.source_id) for lot in command.lots}
     lots = merge(
         lot_of(lot, _known_here(lot.receipt, command.from_origin, own_origin), lot.fen)
@@ -241,7 +242,26 @@ def _foreign_lots(command: ReceiveTransfer, own_origin: str) -> tuple[Lot, ...]:
     # Ids stand in the log for ever, so no free text may pass as one.
     if not all(RECEIPT.fullmatch(lot.receipt) for lot in lots):
         raise InvalidCommand("lots")
+    for lot in lots:
+        if "/" not in lot.receipt:
+            _check_home(lot, fund, books)
     return lots
+
+
+def _check_home(lot: Lot, fund: Fund, books: Books) -> None:
+    """No more of an own receipt comes home than is away, or money would be made of nothing.
+
+    What other funds here hold of it is not looked for, so this is the least that must hold. Raises
+    InvalidCommand, also for a receipt that never was.
+    """
+    owner = books.get(f"fund/{owner_of(lot.receipt)}")
+    known = owner.stock.receipts.get(lot.receipt) if isinstance(owner, Fund) else None
+    if known is None or (known.source_kind, known.source_id) != (lot.source_kind, lot.source_id):
+        raise InvalidCommand("lots", receipt=lot.receipt)
+    here = fund.stock.receipts.get(lot.receipt)
+    held_here = here.held if here is not None and here is not known else 0
+    if lot.fen > (away := known.given - known.held - held_here):
+        raise InvalidCommand("lots", receipt=lot.receipt, fen_max=max(0, away))
 
 
 def _known_here(receipt: str, from_origin: str, own_origin: str) -> str:
