@@ -82,19 +82,19 @@ def read_key(text: str) -> tuple[str, bytes, bytes]:
     material = base64.b64decode(encoded, validate=True)
     key_id = sha256(name.encode() + b"\n" + material).digest()[:4]
     if text != f"{name}+{key_id.hex()}+{base64.b64encode(material).decode()}" or material[0] != 1:
-        raise Refuted("key", "not a public key `name+id+base64`")
+        raise Refuted("key: not a public key `name+id+base64`")
     return name, key_id, material[1:]
 
 def read_note(path: Path, key: tuple[str, bytes, bytes]) -> list[str]:
     """The lines of the text that this key signed."""
     text, _, signatures = path.read_bytes().rpartition(b"\n\n")
-    for line in signatures.decode().splitlines(keepends=True):
-        material = base64.b64decode(line.rpartition(" ")[2])
-        if line == f"— {key[0]} {base64.b64encode(key[1] + material[4:]).decode()}\n":
+    for encoded in re.findall(rf"(?m)^— {re.escape(key[0])} ([\w+/]+=)\n", signatures.decode()):
+        material = base64.b64decode(encoded)
+        if (material[:4], base64.b64encode(material).decode()) == (key[1], encoded):
             if not is_signed(key[2], text + b"\n", material[4:]):
-                raise Refuted(path.name, f"the signature of {key[0]} does not hold")
+                raise Refuted(f"{path.name}: the signature of {key[0]} does not hold")
             return text.decode().split("\n")
-    raise Refuted(path.name, f"not signed with this key of {key[0]}")
+    raise Refuted(f"{path.name}: not signed with this key of {key[0]}")
 
 # The Merkle tree, RFC 6962 section 2.1.
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -109,7 +109,7 @@ def grow(frontier: list[bytes], size: int, node: bytes) -> None:
 
 def root_of(frontier: list[bytes]) -> bytes:
     """The root: the subtrees folded from the smallest."""
-    return reduce(lambda right, left: node_hash(left, right), reversed(frontier))
+    return reduce(lambda right, left: node_hash(left, right), reversed(frontier or [b""]))
 
 def root_by(proof: list[str], node: bytes, place: int, size: int) -> bytes | None:
     """The root an inclusion proof leads to (RFC 9162, 2.1.3.2), None if it is of another place."""
@@ -302,7 +302,7 @@ def read_json(path: Path) -> Any:
     """A file with one canonical value."""
     text = path.read_bytes().decode()
     if write(scan(text)) != text:
-        raise Refuted(path.name, "not canonical")
+        raise Refuted(f"{path.name}: not canonical")
     return scan(text)
 
 def read_lines(folder: Path, stream: str, size: int, root: bytes, figures: Figures) -> int:
@@ -328,11 +328,11 @@ def read_lines(folder: Path, stream: str, size: int, root: bytes, figures: Figur
                 for digest in notes.keys() & set(map(str, row["state"].values())) if notes else ():
                     del notes[digest]
         except MALFORMED as fault:
-            raise Refuted(f"lines.jsonl, line {number}", f"{fault}") from None
+            raise Refuted(f"lines.jsonl, line {number}: {fault}") from None
     if not stream and (number, len(leaves), root_of(frontier)) != (size, 32 * size, root):
-        raise Refuted("lines.jsonl", f"{number} lines, root {root_of(frontier).hex()}")
+        raise Refuted(f"lines.jsonl: {number} lines, root {root_of(frontier).hex()}")
     if notes or (stream and len(proofs) != number):
-        raise Refuted(min(notes.values(), default="proofs.json"), "of no line")
+        raise Refuted(f"{min(notes.values(), default='proofs.json')}: of no line")
     return lines.versions[stream]
 
 def notes_of(path: Path) -> Iterator[tuple[str, str]]:
@@ -342,7 +342,7 @@ def notes_of(path: Path) -> Iterator[tuple[str, str]]:
         salt, text = bytes.fromhex(note["salt"]), note["text"]
         digest = sha256(salt + text.encode()).hexdigest()
         if write({"digest": digest, "salt": salt.hex(), "text": text}) + "\n" != line.decode():
-            raise Refuted(f"notes.jsonl, line {number}", "not the text of this digest")
+            raise Refuted(f"notes.jsonl, line {number}: not the text of this digest")
         yield digest, f"notes.jsonl, line {number}"
 
 def check(folder: Path, given: str | None) -> Iterator[str]:
@@ -350,27 +350,27 @@ def check(folder: Path, given: str | None) -> Iterator[str]:
     manifest = read_json(folder / "bundle.json")
     key, stream = read_key(given or manifest["key"]), manifest["stream"]
     if manifest["key"] != (given or manifest["key"]):
-        raise Refuted("bundle.json", "it names another key than you do")
+        raise Refuted("bundle.json: it names another key than you do")
     from_where = "as you gave it." if given else "TAKEN FROM THE FOLDER: compare it elsewhere."
     yield f"Key of {key[0]}, {key[1].hex()}: {from_where}"
     signed = read_note(folder / "checkpoint", key)
     size, root = int(signed[1]), base64.b64decode(signed[2])
     if signed != [key[0], str(size), base64.b64encode(root).decode()]:
-        raise Refuted("checkpoint", f"of {signed[0]}")
+        raise Refuted(f"checkpoint: of {signed[0]}")
     yield f"Checkpoint: {size:,} lines, root {root.hex()}; signed."
     table = read_json(folder / "postings.json")
     if sha256(write(table).encode()).hexdigest() != POSTINGS:
-        raise Refuted("postings.json", "not the posting table as published")
+        raise Refuted("postings.json: not the posting table as published")
     stated: Row = {"verified_minutes": {}, "versions": 0}
     if stream:
         *of, text = read_note(folder / "statement", key)
         stated = scan(text)
         of += stated["stream"], *stated["checkpoint"]
         if of != ["hourledger.statement/v1", key[0], stream, size, signed[2]]:
-            raise Refuted("statement", f"of {of}")
+            raise Refuted(f"statement: of {of}")
     count = read_lines(folder, stream, size, root, figures := Figures(table))
     if stated["versions"] != count:
-        raise Refuted("lines.jsonl", f"{count} lines of {stream}, signed is {stated['versions']}")
+        raise Refuted(f"lines.jsonl: {count} lines of {stream}, signed is {stated['versions']}")
     yield (f"Lines: all {count:,} of {stream}, each proved to be in the log." if stream else
            f"Lines: all {size:,}, canonical, without a gap, with this root.")
     rows = figures.rows(stated["verified_minutes"], of_log=not stream)
@@ -378,7 +378,7 @@ def check(folder: Path, given: str | None) -> Iterator[str]:
     told = (folder / "figures.jsonl").read_bytes().split(b"\n")
     for number, (should_be, said) in enumerate(zip_longest(right, told), 1):
         if should_be != said:
-            raise Refuted(f"figures.jsonl, line {number}", f"{said!r} should be {should_be!r}")
+            raise Refuted(f"figures.jsonl, line {number}: {said!r} should be {should_be!r}")
     yield f"Figures: {len(right) - 1:,}, each what the posting table makes of the lines."
     if stated["verified_minutes"]:
         yield f"Signed, but in no line here: verified minutes {write(stated['verified_minutes'])}."
@@ -394,7 +394,7 @@ def main() -> None:
         for sentence in check(asked.folder, asked.key):
             print(sentence)
     except (Refuted, OSError, *MALFORMED) as fault:
-        sys.exit(f"REFUTED. {': '.join(map(str, fault.args))}.")
+        sys.exit(f"REFUTED. {fault}.")
     print("PROVED." if asked.key else "PROVED, if the key is the operator's.")
 if __name__ == "__main__":
     main()
