@@ -352,7 +352,7 @@ def check(folder: Path, given: str | None) -> Iterator[str]:
     if manifest["key"] != (given or manifest["key"]):
         raise Refuted("bundle.json: it names another key than you do")
     from_where = "as you gave it." if given else "TAKEN FROM THE FOLDER: compare it elsewhere."
-    yield f"Key of {key[0]}, {key[1].hex()}: {from_where}"
+    yield f"Key: {manifest['key']}, {from_where}"
     signed = read_note(folder / "checkpoint", key)
     size, root = int(signed[1]), base64.b64decode(signed[2])
     if signed != [key[0], str(size), base64.b64encode(root).decode()]:
