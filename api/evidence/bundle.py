@@ -64,7 +64,7 @@ def write_bundle(contents: Contents, folder: Path) -> Bundled:
     found = checkpoint.check(signed, contents.signer.verifier)
     written = _write_lines(contents, found, folder)
     if contents.stream:
-        (folder / "statement").write_bytes(_statement(contents, found, written[0], told[0]))
+        (folder / "statement").write_bytes(_statement(contents, found, written[0], told))
     (folder / "checkpoint").write_bytes(signed)
     write_json(folder / "bundle.json", {"key": verifier, "stream": contents.stream})
     write_json(folder / "postings.json", figures.TABLE)
@@ -107,12 +107,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _figures_of(contents: Contents) -> Iterable[figures.Figure]:
-    """The figures that the bundle proves. Raises NotFound."""
+    """The figures that the bundle proves; a fund without money has none. Raises NotFound."""
     kind, _, owner = contents.stream.partition("/")
     if kind == "member":
         return [figures.member_figure(contents.snapshot, owner)]
     if kind == "fund":
-        return [figures.fund_figure(fund_usage(contents.snapshot, owner))]
+        found = fund_usage(contents.snapshot, owner)
+        return [figures.fund_figure(found)] if found.receipts else []
     return figures.all_figures(contents.snapshot)
 
 
@@ -203,17 +204,20 @@ def _note_line(note: Note) -> bytes:
     return to_json(line) + b"\n"
 
 
-def _statement(contents: Contents, found: Checkpoint, versions: int, told: figures.Figure) -> bytes:
+def _statement(
+    contents: Contents, found: Checkpoint, versions: int, told: list[figures.Figure]
+) -> bytes:
     """The signed word that the stream ends there, with the verified minutes of its projects.
 
     A signed note; no checkpoint begins so, and neither passes for the other.
     """
+    # Hours are not in a fund's lines; a member's lines have all there is.
+    stated = [figure[2]["verified_minutes"] for figure in told if figure[0] == "fund"]
     facts = {
         "checkpoint": [found.size, checkpoint.base64_of(found.root)],
         "stream": contents.stream,
         "versions": versions,
-        # Hours are not in a fund's lines; a member's lines have all there is.
-        "verified_minutes": told[2]["verified_minutes"] if told[0] == "fund" else {},
+        "verified_minutes": stated[0] if stated else {},
     }
     return contents.signer.sign(
         b"%b\n%b\n%b\n" % (STATEMENT, found.origin.encode(), to_json(facts))

@@ -54,7 +54,7 @@ def text(found: Checkpoint, key: str, stream: str, told: Sequence[Figure]) -> st
         size=found.size,
         key=key,
         files="".join(f"| `{name}` | {what} |\n" for name, what in sorted(files.items())),
-        figures=_figures(kind, told[0]) if stream else "",
+        figures=_figures(kind, told[0]) if stream and told else "",
     )
 
 
