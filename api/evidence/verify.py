@@ -9,6 +9,7 @@ operator signed. Figures are right when they are what the lines move by the post
 up. Exit code: 0 proved, 1 refuted, 2 not understood.
 """
 
+# Unformatted: short enough to be read in one sitting.
 # fmt: off
 import argparse
 import base64
@@ -18,8 +19,8 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
-from functools import reduce
 from hashlib import sha256, sha512
 from itertools import zip_longest
 from operator import itemgetter
@@ -101,15 +102,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256(0x01 ‖ left ‖ right)."""
     return sha256(b"\1" + left + right).digest()
 
-def grow(frontier: list[bytes], size: int, node: bytes) -> None:
-    """Add a leaf to the perfect subtrees, largest first, of a tree of `size`."""
-    while size & 1:
-        node, size = node_hash(frontier.pop(), node), size >> 1
-    frontier.append(node)
-
-def root_of(frontier: list[bytes]) -> bytes:
-    """The root: the subtrees folded from the smallest."""
-    return reduce(lambda right, left: node_hash(left, right), reversed(frontier or [b""]))
+def root_of(nodes: list[bytes]) -> bytes:
+    """The root over leaf hashes: level by level in pairs, where a last one alone moves up."""
+    while len(nodes) > 1:
+        pairs = zip(nodes[::2], nodes[1::2], strict=False)
+        nodes = [node_hash(*pair) for pair in pairs] + nodes[len(nodes) & ~1 :]
+    return nodes[0] if nodes else sha256(b"").digest()
 
 def root_by(proof: list[str], node: bytes, place: int, size: int) -> bytes | None:
     """The root an inclusion proof leads to (RFC 9162, 2.1.3.2), None if it is of another place."""
@@ -134,7 +132,6 @@ write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=Fal
                          check_circular=False).encode
 #: Of what is no text: null, true and false, and numbers that are not exact everywhere.
 ODD, TEXT = re.compile(r":[^\"{\[\d]|:\d{16}"), re.compile(r'"(?:[^"\\]|\\.)*"')
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.(?!0{6})\d{6})?Z")
 
 class Lines:
     """The lines of a file, each judged by those in front of it."""
@@ -142,7 +139,7 @@ class Lines:
     def __init__(self, *, gapless: bool) -> None:
         self.gapless, self.position = gapless, 0
         self.versions: defaultdict[str, int] = defaultdict(int)
-        self._stamp = self._recorded = ""
+        self._stamp, self._recorded = "", datetime.min.replace(tzinfo=UTC)
 
     def take(self, text: str) -> Row:
         """The next line with its end, read. Raises ValueError and the like."""
@@ -156,8 +153,8 @@ class Lines:
         if row["originator_version"] != version:
             raise ValueError(f"{stream} goes on with {row['originator_version']}, not {version}")
         if stamp != self._stamp:
-            recorded = stamp if len(stamp) == 27 else stamp[:-1] + ".000000Z"
-            if not TIME.fullmatch(stamp) or recorded < self._recorded:
+            recorded = datetime.fromisoformat(stamp)
+            if recorded.isoformat() != f"{stamp[:-1]}+00:00" or recorded < self._recorded:
                 raise ValueError(f"recorded {stamp}, behind {self._stamp}")
             self._stamp, self._recorded = stamp, recorded
         self.position, self.versions[stream] = position, version
@@ -213,9 +210,9 @@ class Figures:
     def __init__(self, table: Row) -> None:
         self.table = table
         self.members = {(c, account): (name, sign) for name, c, account, sign in table["member"]}
-        #: Commodity, accounts, their classes, fields of quantity and day; by topic and kind.
-        self.legs: list[tuple[str, tuple[str, str], tuple[str, str], str, str]] = []
-        self.plans: dict[tuple[str, str | None], range] = {}
+        #: Number, commodity, accounts, their classes, fields of quantity, day; by topic and kind.
+        self.legs: list[tuple[int, str, tuple[str, str], tuple[str, str], str, str]] = []
+        self.plans: dict[tuple[str, str | None], list[Any]] = {}
         #: By (stream, leg), by (leg, month, dimensions), by the keys of other rows of figures.
         self.flows, self.cube, self.others = Sums(int), Sums(int), Sums(int)
         #: By fund, then by (account, target, category, receipt, source).
@@ -227,8 +224,7 @@ class Figures:
         plan = self.plans.get((topic, state.get("kind")))
         plan = self.plan(topic, state.get("kind")) if plan is None else plan
         dimensions = OF_HOURS(state) if topic.startswith("Hours") else dimensions_of(state)
-        for number in plan:
-            commodity, accounts, classes, name, day = self.legs[number]
+        for number, commodity, accounts, classes, name, day in plan:
             quantity = (state[name] if name in state else 1 if name == "1" else
                         sum(lot["fen"] for lot in state["lots"]))
             if quantity:
@@ -245,16 +241,16 @@ class Figures:
             self.others["grants", state["policy"], topic] += 1
             self.others["grants", state["policy"], "credit"] += credit
 
-    def plan(self, topic: str, kind: str | None) -> range:
-        """The legs of a topic, by number. Raises ValueError for one that is not in the table."""
+    def plan(self, topic: str, kind: str | None) -> list[Any]:
+        """The legs of a topic. Raises ValueError for one that is not in the table."""
         rows = [row for row in self.table["postings"] if row[0] == topic]
         if not rows and topic not in self.table["moves_nothing"]:
             raise ValueError(f"unknown topic {topic}")
         for _, commodity, source, target, quantity, day in rows:
             named = self.table["M"][kind] if commodity == "M" else commodity
             classes = source.partition("/")[0], target.partition("/")[0]
-            self.legs.append((named, (source, target), classes, quantity, day))
-        self.plans[topic, kind] = range(len(self.legs) - len(rows), len(self.legs))
+            self.legs.append((len(self.legs), named, (source, target), classes, quantity, day))
+        self.plans[topic, kind] = self.legs[len(self.legs) - len(rows) :]
         return self.plans[topic, kind]
 
     def move(self, accounts: tuple[str, str], stream: str, state: Row) -> None:
@@ -278,12 +274,12 @@ class Figures:
         members: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
         totals = Sums(int)
         for (stream, number), quantity in self.flows.items():
-            commodity, _, classes, *_ = self.legs[number]
+            _, commodity, _, classes, *_ = self.legs[number]
             for account, gained in zip(classes, (-quantity, quantity), strict=True):
                 name, sign = self.members.get((commodity, account), ("", 0))
                 members[stream][name] += sign * gained
         for (number, month, dimensions), quantity in self.cube.items():
-            commodity, _, classes, *_ = self.legs[number]
+            _, commodity, _, classes, *_ = self.legs[number]
             for account, gained in zip(classes, (-quantity, quantity), strict=True):
                 totals[commodity, account, month, *dimensions] += gained
         minutes = ((k[5], q) for k, q in totals.items() if k[:2] == ("MIN", "verified"))
@@ -307,7 +303,7 @@ def read_json(path: Path) -> Any:
 
 def read_lines(folder: Path, stream: str, size: int, root: bytes, figures: Figures) -> int:
     """Judge and sum up the lines, of the whole log or of a stream; the stream's last version."""
-    lines, frontier, number = Lines(gapless=not stream), list[bytes](), 0
+    lines, hashes, number = Lines(gapless=not stream), list[bytes](), 0
     leaves = b"" if stream else (folder / "leaves").read_bytes()
     proofs = read_json(folder / "proofs.json") if stream else []
     notes = dict(notes_of(folder / "notes.jsonl"))
@@ -317,7 +313,7 @@ def read_lines(folder: Path, stream: str, size: int, root: bytes, figures: Figur
                 leaf = sha256(b"\0" + line[:-1]).digest()
                 row = lines.take(line.decode())
                 if not stream:
-                    grow(frontier, number - 1, leaf)
+                    hashes.append(leaf)
                     if leaf != leaves[32 * number - 32 : 32 * number]:
                         raise ValueError("not the line that was signed")
                 elif row["originator_id"] != stream if number > 1 else row["position"] != 1:
@@ -329,8 +325,8 @@ def read_lines(folder: Path, stream: str, size: int, root: bytes, figures: Figur
                     del notes[digest]
         except MALFORMED as fault:
             raise Refuted(f"lines.jsonl, line {number}: {fault}") from None
-    if not stream and (number, len(leaves), root_of(frontier)) != (size, 32 * size, root):
-        raise Refuted(f"lines.jsonl: {number} lines, root {root_of(frontier).hex()}")
+    if not stream and (number, len(leaves), root_of(hashes)) != (size, 32 * size, root):
+        raise Refuted(f"lines.jsonl: {number} lines, root {root_of(hashes).hex()}")
     if notes or (stream and len(proofs) != number):
         raise Refuted(f"{min(notes.values(), default='proofs.json')}: of no line")
     return lines.versions[stream]
