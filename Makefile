@@ -45,7 +45,7 @@ wheel-test: $(VENV)/.installed-test
 
 # What takes hours: 500 kills, 20 outages, long random histories, a million lines over HTTP.
 long: $(VENV)/.installed-test
-	TEST_LONG=1 $(BIN)/python -m pytest -q tests/simulation tests/acceptance
+	TEST_LONG=1 $(BIN)/python -m pytest -q tests/simulation tests/acceptance tests/integration/test_bundle*.py tests/integration/test_hledger.py
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks

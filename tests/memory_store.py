@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Self
 
+from ledger.domain.decision import Note
 from ledger.log import merkle
 from ledger.log.codec import decode
 from ledger.store.log import Batch, CommandRow, Head, HeadMoved, KeptCheckpoint, KeySecret, Row
@@ -16,7 +17,7 @@ class MemoryStore:
         self.rows: list[Row] = []
         self._versions: set[tuple[str, int]] = set()
         self.commands: dict[str, CommandRow] = {}
-        self.notes: dict[str, str] = {}
+        self.notes: dict[str, Note] = {}
         self.keys: list[KeySecret] = []
         self.kept: list[KeptCheckpoint] = []
         #: Called in turn, one an append: (store, batch, write) → decides what happens.
@@ -55,7 +56,7 @@ class MemoryStore:
         self._versions |= new
         self.rows.extend(batch.rows)
         self.commands.update({row.command_id: row for row in batch.commands})
-        self.notes.update({note.digest: note.text for note in batch.notes})
+        self.notes.update({note.digest: note for note in batch.notes})
         for digest in batch.erased:
             del self.notes[digest]
 
@@ -80,6 +81,10 @@ class MemoryStore:
         return sorted({row.originator_id for row in self.rows[position:]})
 
     def read_note(self, digest: str) -> str | None:
+        note = self.notes.get(digest)
+        return note.text if note else None
+
+    def find_note(self, digest: str) -> Note | None:
         return self.notes.get(digest)
 
     def put_key(self, secret: KeySecret) -> None:

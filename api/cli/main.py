@@ -37,7 +37,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Figures": ("balance", "totals", "participation", "fund", "source", "trail"),
     "The log": ("check", "export", "project", "rebuild", "serve"),
-    "Evidence": ("keygen", "checkpoint", "proof", "receipt", "witness"),
+    "Evidence": ("keygen", "checkpoint", "proof", "receipt", "witness", "bundle"),
 }  # fmt: skip
 
 #: Commands that are not generated: name → module and attribute.
@@ -54,6 +54,7 @@ WRITTEN: Final[dict[str, str]] = {
     "trail": "api.cli.trail:command",
     "check": "api.cli.check:command",
     "export": "api.cli.export:command",
+    "bundle": "api.cli.bundle:command",
     "project": "api.cli.project:command",
     "rebuild": "api.cli.rebuild:command",
     "serve": "api.cli.serve:command",

@@ -167,6 +167,9 @@ class LogStore(Protocol):
     def read_note(self, digest: str) -> str | None:
         """The text kept under a digest, None when unknown or erased."""
 
+    def find_note(self, digest: str) -> Note | None:
+        """The text kept under a digest, and its salt; None when unknown or erased."""
+
     def put_key(self, secret: KeySecret) -> None:
         """Keep a key's salted hash, outside the log."""
 

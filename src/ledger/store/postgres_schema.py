@@ -208,7 +208,7 @@ def statements(schema: str) -> Statements:
         rows_at=f"SELECT {columns}, hashes FROM {events} "
         "WHERE notification_id = ANY(%b::bigint[]) ORDER BY notification_id",
         streams_after=f"SELECT DISTINCT originator_id FROM {events} WHERE notification_id > %b",
-        note=f"SELECT text FROM {schema}.notes WHERE digest = %b",
+        note=f"SELECT salt, text FROM {schema}.notes WHERE digest = %b",
         put_key=f"INSERT INTO {keys} ({secret}) VALUES (%b, %b, %b, %b, %b) "
         "ON CONFLICT (key) DO NOTHING",
         find_key=f"SELECT {secret} FROM {keys} WHERE key = %b",

@@ -19,6 +19,7 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 
+from ledger.domain.decision import Note
 from ledger.domain.errors import AlreadyExists, CorruptLog, InvalidSettings, Unavailable
 from ledger.log import codec, merkle
 from ledger.store.log import (
@@ -56,7 +57,7 @@ class Statements(NamedTuple):
     rows_at: str
     #: position → stream
     streams_after: str
-    #: digest → text
+    #: digest → salt, text
     note: str
     #: columns of KeySecret →
     put_key: str
@@ -189,12 +190,17 @@ class LogRecorder(ABC):
 
     def read_note(self, digest: str) -> str | None:
         """The text kept under a digest, None when unknown or erased."""
+        note = self.find_note(digest)
+        return note.text if note else None
+
+    def find_note(self, digest: str) -> Note | None:
+        """The text kept under a digest, and its salt; None when unknown or erased."""
         try:
             key = bytes.fromhex(digest)
         except ValueError:
             return None
         found = self._select(self.statements.note, key)
-        return bytes(found[0][0]).decode() if found else None
+        return Note(digest, bytes(found[0][0]), bytes(found[0][1]).decode()) if found else None
 
     def put_key(self, secret: KeySecret) -> None:
         """Keep a key's salted hash. The same again changes nothing; another is AlreadyExists."""

@@ -118,7 +118,7 @@ STATEMENTS: Final = Statements(
     rows_at="SELECT rowid, originator_id, originator_version, topic, state, hashes "
     "FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid",
     streams_after="SELECT DISTINCT originator_id FROM stored_events WHERE rowid > ?",
-    note="SELECT text FROM notes WHERE digest = ? AND salt <> zeroblob(length(salt))",
+    note="SELECT salt, text FROM notes WHERE digest = ? AND salt <> zeroblob(length(salt))",
     put_key="INSERT INTO keys (key, holder, member, salt, digest) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (key) DO NOTHING",
     find_key="SELECT key, holder, member, salt, digest FROM keys WHERE key = ?",

@@ -1,0 +1,1 @@
+"""What leaves the house as evidence: bundles, and the program that checks them."""
