@@ -161,7 +161,7 @@ def _cells(_: date | None) -> str:
     names = ", ".join(f'"cell_{name}" AS "{name}"' for name in _OF_CELLS)
     return (
         f"SELECT row_number() OVER (ORDER BY first) AS id, * EXCLUDE (first) FROM"
-        f" (SELECT {names}, min(first) AS first FROM verified GROUP BY ALL)"
+        f" (SELECT {names}, min(first) AS first FROM {{g}}verified GROUP BY ALL)"
     )
 
 
@@ -169,7 +169,7 @@ def _active(_: date | None) -> str:
     same = " AND ".join(f'cells."{name}" = "cell_{name}"' for name in _OF_CELLS)
     return (
         f"SELECT month::BIGINT AS month, cells.id AS cell, {ID.format('stream')} AS member, minutes"
-        f" FROM verified JOIN cells ON {same}"
+        f" FROM {{g}}verified AS verified JOIN {{g}}cells AS cells ON {same}"
     )
 
 

@@ -1,43 +1,67 @@
 """The read models as they stood at any position and day, recomputed from typed columns.
 
-A snapshot like that of the tables kept up to date, so every query runs on it; a table is made
-when a query first names it. Events come from sealed segments and, behind them, from the log.
+Its tables are read like those kept up to date, so every query runs on them; each is made when
+a query first names it. Events come from sealed segments and, behind them, from the log.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import duckdb
 
 from ledger.store.log import LogStore
-from projections.column_files import load, open_columns
+from projections.column_files import load, open_columns, quoted
 from projections.models import TABLES
 from projections.recompute import NEEDS, QUERIES
 from projections.segments import Segment
 from projections.session import Snapshot
+from projections.tables import Progress, unwatched
 
 STREAMED_ROWS: Final = 5000
+#: What the names of tables begin with here.
+PREFIX: Final = "replay."
 _NAMES: Final = {table.name: table.names() for table in TABLES}
-_NAMED: Final = re.compile(r"\{g\}(\w+)")
+_NAMED: Final = re.compile(r"\breplay\.(\w+)")
 
 
-class Replay(Snapshot):
-    """The read models at one position, with the moves that count on `as_of` or before."""
+class Replay:
+    """The read models at one position, with the moves that count on `as_of` or before.
+
+    Any thread may read, one at a time. To be closed: its files and memory are given back.
+    """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, position: int, as_of: date | None
+        self,
+        store: LogStore,
+        position: int,
+        as_of: date | None = None,
+        segments: Sequence[Segment] = (),
+        progress: Progress = unwatched,
     ) -> None:
-        self.generation = 0
-        self.position = position
-        self.as_of = as_of
-        self.today: date | None = None
-        self._connection = connection
+        """Load the columns, from segments as far as they go. Raises CorruptLog, Unavailable."""
+        self.position, self.as_of = position, as_of
+        self._folder = TemporaryDirectory(prefix="hourledger-")
+        self._connection = duckdb.connect()
         self._made: set[str] = set()
+        try:
+            self._open(store, segments, progress)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, store: LogStore, segments: Sequence[Segment], progress: Progress) -> None:
+        folder = Path(self._folder.name)
+        self._connection.execute(f"SET temp_directory = '{quoted(folder)}'")
+        self._connection.execute(f"CREATE SCHEMA {PREFIX[:-1]}")
+        used = [segment for segment in segments if segment.manifest.first <= self.position]
+        after = min(used[-1].manifest.last, self.position) if used else 0
+        progress(after)
+        tail = load(store, after, self.position, folder, progress)
+        open_columns(self._connection, [*(each.path for each in used), *tail], self.position)
 
     def make(self, *names: str) -> None:
         """Recompute tables, if they are not there yet."""
@@ -45,40 +69,44 @@ class Replay(Snapshot):
             if name not in self._made:
                 self.make(*NEEDS.get(name, ()))
                 columns = ", ".join(_NAMES.get(name, ("*",)))
-                query = QUERIES[name](self.as_of)
-                self._connection.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM ({query})")
+                query = QUERIES[name](self.as_of).replace("{g}", PREFIX)
+                self._connection.execute(
+                    f"CREATE TABLE {PREFIX}{name} AS SELECT {columns} FROM ({query})"
+                )
                 self._made.add(name)
 
-    def rows(self, sql: str, *params: object) -> list[Any]:
-        """All rows of a query, as tuples; `{g}` stands before each table's name."""
-        return self._run(sql, params).fetchall()
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query, as tuples."""
+        return self.run(sql, params).fetchall()
 
-    def stream(self, sql: str, *params: object) -> Iterator[Any]:
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows of a query that may be long, in bounded memory."""
-        found = self._run(sql, params)
+        found = self.run(sql, params)
         while rows := found.fetchmany(STREAMED_ROWS):
             yield from rows
 
-    def _run(self, sql: str, params: Sequence[object]) -> duckdb.DuckDBPyConnection:
+    def run(self, sql: str, params: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
+        """Carry out a statement on the tables it names, which are made if need be."""
         self.make(*_NAMED.findall(sql))
-        return self._connection.cursor().execute(sql.format(g=""), params)
+        return self._connection.cursor().execute(sql, params)
 
+    def snapshot(self) -> Snapshot:
+        """What every query of the read models runs on."""
+        return Snapshot(self, 0, self.position, PREFIX)
 
-@contextmanager
-def replayed(
-    store: LogStore,
-    position: int,
-    as_of: date | None = None,
-    segments: Sequence[Segment] = (),
-) -> Iterator[Replay]:
-    """The read models at a position, from segments as far as they go and then from the log.
+    @property
+    def size(self) -> int:
+        """Bytes of memory it takes."""
+        ((size,),) = self.rows("SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory()")
+        return int(size)
 
-    Raises CorruptLog.
-    """
-    used = [segment for segment in segments if segment.manifest.first <= position]
-    after = min(used[-1].manifest.last, position) if used else 0
-    with TemporaryDirectory() as folder, duckdb.connect() as connection:
-        connection.execute(f"SET temp_directory = '{folder}'")
-        tail = load(store, after, position, Path(folder)) if after < position else []
-        open_columns(connection, [segment.path for segment in used] + tail, position)
-        yield Replay(connection, position, as_of)
+    def close(self) -> None:
+        """Give everything back."""
+        self._connection.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

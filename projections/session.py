@@ -12,14 +12,18 @@ class PositionMoved(LedgerError):  # noqa: N818 (a turn of events, like the stor
     """Another process has written these read models further, or replaced them."""
 
 
-class Session(Protocol):
-    """One transaction. SQL has `?` for values; tables are named in full."""
+class Readable(Protocol):
+    """Tables at one moment. SQL has `?` for values; tables are named in full."""
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
 
     def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows of a query that may be long, in bounded memory."""
+
+
+class Session(Readable, Protocol):
+    """One transaction."""
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Carry out a statement."""
@@ -67,7 +71,7 @@ class Engine(Protocol):
 class Snapshot:
     """The read models of one generation at one position, for the length of one transaction."""
 
-    def __init__(self, session: Session, generation: int, position: int, prefix: str) -> None:
+    def __init__(self, session: Readable, generation: int, position: int, prefix: str) -> None:
         self._session = session
         self._prefix = prefix
         self.generation = generation
