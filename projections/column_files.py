@@ -10,8 +10,9 @@ import duckdb
 
 from ledger.domain.errors import CorruptLog
 from ledger.store.log import LogStore
+from projections.catalogue import RULING
 from projections.columnar import ID
-from projections.columns import typed
+from projections.columns import COLUMNS, NOTHING, typed
 from projections.tables import Progress, unwatched
 
 #: Lines asked for at once.
@@ -32,23 +33,12 @@ def lines_between(store: LogStore, after: int, until: int) -> Iterator[bytes]:
 
 
 def write_parquet(
-    connection: duckdb.DuckDBPyConnection,
-    lines: Path,
-    path: Path,
-    *,
-    compression: str,
-    whole: bool,
+    connection: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str
 ) -> None:
-    """Turn a file of lines into a Parquet file of typed columns. Raises CorruptLog."""
-    source = (
-        f"SELECT line FROM read_csv('{quoted(lines)}', columns = {{'line': 'VARCHAR'}},"
-        " auto_detect = false, header = false, delim = '\\x1f', quote = '', escape = '',"
-        " new_line = '\\n', max_line_size = 33554432, null_padding = false)"
-    )
+    """Turn lines into a Parquet file of typed columns. Raises CorruptLog."""
     try:
         connection.execute(
-            f"COPY ({typed(source, whole=whole)}) TO '{quoted(path)}'"
-            f" (FORMAT parquet, COMPRESSION {compression})"
+            f"COPY ({query}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION {compression})"
         )
     except duckdb.Error as error:
         with suppress(OSError):
@@ -59,7 +49,7 @@ def write_parquet(
 def load(
     store: LogStore, after: int, until: int, folder: Path, progress: Progress = unwatched
 ) -> list[Path]:
-    """The columns of what is not sealed, in files for a while; the states of rules only.
+    """The columns of what is not sealed, in files for a while.
 
     The next lines are read while those before are taken apart. Raises CorruptLog.
     """
@@ -84,24 +74,47 @@ def load(
 
 
 def _take_apart(connection: duckdb.DuckDBPyConnection, lines: Path, path: Path) -> None:
-    write_parquet(connection, lines, path, compression="lz4", whole=False)
+    write_parquet(connection, typed(quoted(lines)), path, "lz4")
     lines.unlink()
 
 
 def open_columns(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], position: int
+    connection: duckdb.DuckDBPyConnection,
+    store: LogStore,
+    sealed: Sequence[Path],
+    tail: Sequence[Path],
+    position: int,
 ) -> None:
-    """Make the view `events`: the columns of these files up to a position, and `owner`."""
-    named = ", ".join(f"'{quoted(file)}'" for file in files)
-    source = (
-        f"read_parquet([{named}])"
-        if files
-        else f"({typed('SELECT NULL AS line LIMIT 0', whole=False)})"
-    )
+    """Make the view `events`, the columns up to a position and `owner`; and the states of rules.
+
+    What is not sealed has no states, so those of the rules are fetched from the log.
+    """
+    columns = ", ".join(f'"{name}"' for name in COLUMNS)
+    events = f"read_parquet({_files([*sealed, *tail])})" if sealed or tail else f"({NOTHING})"
     connection.execute(
-        f"CREATE VIEW events AS SELECT *, {ID.format('originator_id')} AS owner"
-        f" FROM {source} WHERE position <= {position}"
+        f"CREATE VIEW events AS SELECT {columns}, {ID.format('originator_id')} AS owner"
+        f" FROM {events} WHERE position <= {position}"
     )
+    connection.execute("CREATE TABLE rules (position BIGINT, state VARCHAR)")
+    if sealed:
+        connection.execute(
+            f"INSERT INTO rules SELECT position, rule FROM read_parquet({_files(sealed)})"
+            " WHERE rule IS NOT NULL"
+        )
+    if tail:
+        found = connection.execute(
+            f"SELECT position FROM read_parquet({_files(tail)})"
+            f" WHERE topic IN ({', '.join(map(repr, RULING))})"
+        ).fetchall()
+        rules = store.select_positions([position for (position,) in found])
+        for row in rules:
+            connection.execute(
+                "INSERT INTO rules VALUES (?, ?)", (row.position, row.state.decode())
+            )
+
+
+def _files(paths: Sequence[Path]) -> str:
+    return "[" + ", ".join(f"'{quoted(path)}'" for path in paths) + "]"
 
 
 def quoted(path: Path) -> str:

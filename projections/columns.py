@@ -118,7 +118,7 @@ LINE: Final = (
 
 
 def _column(name: str, declared: str) -> str:
-    """A field as its column has it."""
+    """A field as its column has it; the event is `told`."""
     if declared == "DATE":
         return f'CAST(told."{name}" AS DATE) AS "{name}"'
     if declared == "VARCHAR[]":
@@ -126,17 +126,43 @@ def _column(name: str, declared: str) -> str:
     return f'told."{name}"'
 
 
-def typed(lines: str, *, whole: bool) -> str:
-    """The query for the columns of lines, given a query with the one column `line`.
+_PLACED: Final = ", ".join(PLACE)
+_TOLD_COLUMNS: Final = ", ".join(_column(name, declared) for name, declared in FIELDS.items())
 
-    Rules are read from their state, so it is there as `rule`; of all events if `whole`.
-    """
+
+def whole(lines: str) -> str:
+    """The query for all columns of a file of lines, and the `state`; of rules it is `rule` too."""
     place = ", ".join(f"read.{name} AS {name}" for name in PLACE)
-    columns = ", ".join(_column(name, declared) for name, declared in FIELDS.items())
-    rule = f"CASE WHEN topic IN ({', '.join(map(repr, RULING))}) THEN state END AS rule"
-    return (
-        f"SELECT {', '.join(PLACE)}, {columns}, {rule}{', state' if whole else ''} FROM ("
-        f" SELECT {', '.join(PLACE)}, told, {_STATE} AS state FROM ("
-        f"  SELECT {place}, read.state AS told, line FROM ("
-        f"   SELECT line, from_json(line, '{_STRUCTURE}') AS read FROM ({lines}))))"
+    csv = (
+        f"read_csv('{lines}', columns = {{'line': 'VARCHAR'}}, auto_detect = false,"
+        " header = false, delim = '\x1f', quote = '', escape = '', new_line = '\\n')"
     )
+    return (
+        f"SELECT {_PLACED}, {_TOLD_COLUMNS},"
+        f" CASE WHEN topic IN ({', '.join(map(repr, RULING))}) THEN state END AS rule, state FROM ("
+        f" SELECT {_PLACED}, told, {_STATE} AS state FROM ("
+        f"  SELECT {place}, read.state AS told, line FROM ("
+        f"   SELECT line, from_json(line, '{_STRUCTURE}') AS read FROM {csv})))"
+    )
+
+
+def typed(lines: str) -> str:
+    """The query for the typed columns alone, which takes a third less time."""
+    fields = ", ".join(f'"{name}" {declared}' for name, declared in FIELDS.items())
+    columns = ", ".join(f"'{name}': '{declared}'" for name, declared in PLACE.items())
+    return (
+        f"SELECT {_PLACED}, {_TOLD_COLUMNS} FROM (SELECT {_PLACED}, state AS told FROM"
+        f" read_json('{lines}', format = 'newline_delimited', ignore_errors = false,"
+        f" columns = {{{columns}, 'state': 'STRUCT({fields})'}}))"
+    )
+
+
+#: No events at all, in their columns.
+NOTHING: Final = (
+    "SELECT "
+    + ", ".join(
+        f'NULL::{"VARCHAR" if declared == "VARCHAR[]" else declared} AS "{name}"'
+        for name, declared in (PLACE | FIELDS).items()
+    )
+    + " LIMIT 0"
+)

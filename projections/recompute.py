@@ -111,7 +111,8 @@ def _catalogue(as_of: date | None) -> str:
 
 def _rules(as_of: date | None) -> str:
     return (
-        f"SELECT position, originator_id AS stream, topic, encode(rule) AS state FROM events"
+        f"SELECT position, originator_id AS stream, topic, encode(state) AS state FROM events"
+        " JOIN rules USING (position)"
         f" WHERE topic IN ({words(RULING)})"
         f" AND (topic = 'LedgerOpened' OR {until('effective_on', as_of)})"
     )

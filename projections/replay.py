@@ -61,7 +61,7 @@ class Replay:
         after = min(used[-1].manifest.last, self.position) if used else 0
         progress(after)
         tail = load(store, after, self.position, folder, progress)
-        open_columns(self._connection, [*(each.path for each in used), *tail], self.position)
+        open_columns(self._connection, store, [each.path for each in used], tail, self.position)
 
     def make(self, *names: str) -> None:
         """Recompute tables, if they are not there yet."""

@@ -18,8 +18,8 @@ from msgspec import Struct
 from ledger.domain.errors import CorruptLog
 from ledger.log import merkle
 from ledger.store.log import LogStore
-from projections.column_files import lines_between, write_parquet
-from projections.columns import COLUMNS, FIELDS
+from projections.column_files import lines_between, quoted, write_parquet
+from projections.columns import COLUMNS, FIELDS, whole
 from projections.tables import Progress, layout_of, unwatched
 
 #: Events of one sealed segment: a hundred megabytes of lines at a time.
@@ -151,9 +151,8 @@ class Sealing:
             if root != _stored_root(store, self.last):
                 raise CorruptLog("hashes", position=self.last, error="the lines give another root")
             with duckdb.connect() as connection:
-                write_parquet(
-                    connection, self._lines, unfinished(self._path), compression="zstd", whole=True
-                )
+                query = whole(quoted(self._lines))
+                write_parquet(connection, query, unfinished(self._path), "zstd")
         finally:
             self._lines.unlink(missing_ok=True)
         return Segment(self._path, self._vouch(root, _finish(self._path)))
