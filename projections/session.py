@@ -37,6 +37,9 @@ class Session(Readable, Protocol):
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
 
+    def insert(self, table: Table, prefix: str, records: Sequence[Record]) -> None:
+        """Put rows into a table that has none of them."""
+
     def track(self, name: str, position: int) -> None:
         """Move the position tracked under a name forward, with the library's recorder."""
 
