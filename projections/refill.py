@@ -11,7 +11,7 @@ from typing import Final
 from ledger.store.log import LogStore
 from projections.database import Reads
 from projections.models import TABLES
-from projections.replay import Replay
+from projections.replay import Replay, replayed
 from projections.segments import Segment
 from projections.tables import Progress, Record, Table, ordered_sql, unwatched
 
@@ -33,7 +33,7 @@ def refill(
     `progress` is told how many more events were taken in. Raises CorruptLog, PositionMoved.
     """
     with (
-        Replay(store, position, segments=segments, progress=progress) as replay,
+        replayed(store, position, segments=segments, progress=progress) as replay,
         ThreadPoolExecutor(1, "ledger-refill") as thread,
     ):
         pending: Future[None] | None = None

@@ -6,18 +6,17 @@ a query first names it. Events come from sealed segments and, behind them, from 
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
 
 import duckdb
 
 from ledger.store.log import LogStore
-from projections.column_files import load, open_columns, quoted
+from projections.column_files import Columns, quoted
 from projections.models import TABLES
 from projections.recompute import NEEDS, QUERIES
-from projections.segments import Segment
+from projections.segments import Segment, columns_of
 from projections.session import Snapshot
 from projections.tables import Progress, unwatched
 
@@ -31,37 +30,18 @@ _NAMED: Final = re.compile(r"\breplay\.(\w+)")
 class Replay:
     """The read models at one position, with the moves that count on `as_of` or before.
 
-    Any thread may read, one at a time. To be closed: its files and memory are given back.
+    Any thread may read, one at a time. To be closed, and before its columns are.
     """
 
-    def __init__(
-        self,
-        store: LogStore,
-        position: int,
-        as_of: date | None = None,
-        segments: Sequence[Segment] = (),
-        progress: Progress = unwatched,
-    ) -> None:
-        """Load the columns, from segments as far as they go. Raises CorruptLog, Unavailable."""
+    def __init__(self, columns: Columns, position: int, as_of: date | None = None) -> None:
+        """Over columns that reach the position; nothing is recomputed yet."""
+        assert position <= columns.position
         self.position, self.as_of = position, as_of
-        self._folder = TemporaryDirectory(prefix="hourledger-")
         self._connection = duckdb.connect()
-        self._made: set[str] = set()
-        try:
-            self._open(store, segments, progress)
-        except BaseException:
-            self.close()
-            raise
-
-    def _open(self, store: LogStore, segments: Sequence[Segment], progress: Progress) -> None:
-        folder = Path(self._folder.name)
-        self._connection.execute(f"SET temp_directory = '{quoted(folder)}'")
+        self._connection.execute(f"SET temp_directory = '{quoted(columns.folder)}'")
         self._connection.execute(f"CREATE SCHEMA {PREFIX[:-1]}")
-        used = [segment for segment in segments if segment.manifest.first <= self.position]
-        after = min(used[-1].manifest.last, self.position) if used else 0
-        progress(after)
-        tail = load(store, after, self.position, folder, progress)
-        open_columns(self._connection, store, [each.path for each in used], tail, self.position)
+        columns.open(self._connection, position)
+        self._made: set[str] = set()
 
     def make(self, *names: str) -> None:
         """Recompute tables, if they are not there yet."""
@@ -103,10 +83,32 @@ class Replay:
     def close(self) -> None:
         """Give everything back."""
         self._connection.close()
-        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def replayed(
+    store: LogStore,
+    position: int,
+    as_of: date | None = None,
+    *,
+    segments: Sequence[Segment] = (),
+    progress: Progress = unwatched,
+) -> Iterator[Replay]:
+    """The read models at a position, from segments as far as they go, then from the log.
+
+    `progress` is told how many more events were taken in. Raises CorruptLog, Unavailable.
+    """
+    columns = columns_of(store, segments)
+    try:
+        progress(min(columns.position, position))
+        columns.extend(position, progress)
+        with Replay(columns, position, as_of) as replay:
+            yield replay
+    finally:
+        columns.close()

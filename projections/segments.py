@@ -18,7 +18,7 @@ from msgspec import Struct
 from ledger.domain.errors import CorruptLog
 from ledger.log import merkle
 from ledger.store.log import LogStore
-from projections.column_files import lines_between, quoted, write_parquet
+from projections.column_files import Columns, lines_between, quoted, write_parquet
 from projections.columns import COLUMNS, FIELDS, whole
 from projections.tables import Progress, layout_of, unwatched
 
@@ -101,6 +101,12 @@ def _stored_root(store: LogStore, size: int) -> bytes:
     if len(rows) != len(wanted):
         return b""
     return merkle.root([row.hashes[-merkle.HASH_BYTES :] for row in rows])
+
+
+def columns_of(store: LogStore, segments: Sequence[Segment] = ()) -> Columns:
+    """The columns of a log, from segments as far as they go."""
+    until = segments[-1].manifest.last if segments else 0
+    return Columns(store, [segment.path for segment in segments], until)
 
 
 def seal(

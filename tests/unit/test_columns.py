@@ -15,7 +15,7 @@ from projections.database import Reads, open_reads
 from projections.models import TABLES
 from projections.rebuild import digests
 from projections.recompute import QUERIES
-from projections.replay import Replay
+from projections.replay import replayed
 from projections.runner import catch_up
 from projections.segments import seal, sealed
 from tests.told import ROWS, STORE
@@ -39,7 +39,7 @@ def test_at_every_position_columns_give_the_rows_of_the_folds(reads: Reads, tmp_
     for position in (*range(0, len(ROWS), 7), len(ROWS)):
         catch_up(STORE, reads, until=position)
         used = segments[: position % 4]
-        with reads.read() as snapshot, Replay(STORE, position, segments=used) as replay:
+        with reads.read() as snapshot, replayed(STORE, position, segments=used) as replay:
             assert digests(replay.snapshot()) == digests(snapshot), position
 
 
@@ -71,5 +71,5 @@ def test_only_the_moves_of_a_day_or_before_count() -> None:
             for event in logged
             if event["service_on"] <= day and event["kind"] == "service"
         )
-        with Replay(STORE, len(ROWS), date.fromisoformat(day)) as replay:
+        with replayed(STORE, len(ROWS), date.fromisoformat(day)) as replay:
             assert replay.snapshot().rows(sql) == [(expected,)]
