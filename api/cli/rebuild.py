@@ -3,6 +3,7 @@
 from api.cli.check import tell_differences
 from api.cli.program import Command
 from api.cli.progress import progress
+from api.cli.seal import good_segments
 from api.cli.session import session
 
 
@@ -21,7 +22,7 @@ def run() -> None:
             advance(position - done)
             done = position
 
-        built = rebuild(store, reads, progress=reached)
+        built = rebuild(store, reads, progress=reached, segments=good_segments(now))
     same = "they are as they were" if not built.differences else "what was there before was wrong"
     sentence = f"The figures are made anew, true at position {built.position:,}; {same}."
     now.say(sentence, position=built.position, differences=built.differences)
