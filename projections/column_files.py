@@ -91,7 +91,7 @@ class Columns:
     def open(self, connection: duckdb.DuckDBPyConnection, position: int) -> None:
         """Make the view `events`: all columns up to a position, and `owner`; and `rules`."""
         files = [*self._sealed, *self._tail]
-        source = f"read_parquet({_listed(files)})" if files else f"({NOTHING})"
+        source = f"read_parquet({listed(files)})" if files else f"({NOTHING})"
         columns = ", ".join(f'"{name}"' for name in COLUMNS)
         connection.execute(
             f"CREATE VIEW events AS SELECT {columns}, {ID.format('originator_id')} AS owner"
@@ -99,7 +99,7 @@ class Columns:
         )
         connection.execute("CREATE TABLE rules (position BIGINT, state VARCHAR)")
         if self._sealed:
-            source = f"read_parquet({_listed(self._sealed)})"
+            source = f"read_parquet({listed(self._sealed)})"
             sql = f"INSERT INTO rules SELECT position, rule FROM {source} WHERE rule IS NOT NULL"
             connection.execute(sql)
         if self._tail:
@@ -107,7 +107,7 @@ class Columns:
 
     def _fetch_rules(self, connection: duckdb.DuckDBPyConnection) -> None:
         """The states of rules that are not sealed come from the log."""
-        source = f"read_parquet({_listed(self._tail)})"
+        source = f"read_parquet({listed(self._tail)})"
         sql = f"SELECT position FROM {source} WHERE topic IN ({_RULING})"
         found = [position for (position,) in connection.execute(sql).fetchall()]
         for row in self._store.select_positions(found):
@@ -129,7 +129,8 @@ def _take_apart(connection: duckdb.DuckDBPyConnection, lines: Path) -> Path:
     return path
 
 
-def _listed(paths: Sequence[Path]) -> str:
+def listed(paths: Sequence[Path]) -> str:
+    """Paths as SQL lists them."""
     return "[" + ", ".join(f"'{quoted(path)}'" for path in paths) + "]"
 
 

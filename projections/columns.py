@@ -117,12 +117,24 @@ LINE: Final = (
 )
 
 
+_RULING: Final = ", ".join(map(repr, RULING))
+#: What is one word elsewhere is a list in a rule.
+_OTHER_IN_RULES: Final = frozenset(
+    field.name
+    for topic in RULING
+    for field in fields(TOPICS[topic])
+    if FIELDS.get(field.name, "VARCHAR[]") != "VARCHAR[]" and get_origin(field.type) is tuple
+)
+
+
 def _column(name: str, declared: str) -> str:
     """A field as its column has it; the event is `told`."""
     if declared == "DATE":
         return f'CAST(told."{name}" AS DATE) AS "{name}"'
     if declared == "VARCHAR[]":
         return f"""array_to_string(told."{name}", '+') AS "{name}\""""
+    if name in _OTHER_IN_RULES:
+        return f'CASE WHEN topic NOT IN ({_RULING}) THEN told."{name}" END AS "{name}"'
     return f'told."{name}"'
 
 
@@ -139,7 +151,7 @@ def whole(lines: str) -> str:
     )
     return (
         f"SELECT {_PLACED}, {_TOLD_COLUMNS},"
-        f" CASE WHEN topic IN ({', '.join(map(repr, RULING))}) THEN state END AS rule, state FROM ("
+        f" CASE WHEN topic IN ({_RULING}) THEN state END AS rule, state FROM ("
         f" SELECT {_PLACED}, told, {_STATE} AS state FROM ("
         f"  SELECT {place}, read.state AS told, line FROM ("
         f"   SELECT line, from_json(line, '{_STRUCTURE}') AS read FROM {csv})))"

@@ -1,8 +1,10 @@
-"""`hourledger export`: the log as canonical lines, and the root that they hash to."""
+"""`hourledger export`: the log as canonical lines and the root they hash to, or in another form."""
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Final, NamedTuple
 
 import click
 
@@ -14,8 +16,25 @@ from ledger.log import merkle
 from ledger.store.tree import frontier_at, root_at, rows_between
 
 
-def write_lines(now: Session, file: IO[bytes], after: int, until: int) -> bytes:
-    """Write the lines and return the root of the first `until`, made from what was written.
+class Written(NamedTuple):
+    """What was written: a sentence, and the facts in it."""
+
+    sentence: str
+    facts: dict[str, Any]
+
+
+#: Writes the lines with positions above one up to another.
+Writer = Callable[[Session, IO[bytes], int, int], Written]
+#: Format → module and attribute of its writer. A new format is a line here.
+FORMATS: Final[dict[str, str]] = {
+    "lines": "api.cli.export:write_lines",
+    "parquet": "api.cli.export_columns:write_parquet",
+    "csv": "api.cli.export_columns:write_csv",
+}
+
+
+def write_lines(now: Session, file: IO[bytes], after: int, until: int) -> Written:
+    """Write the lines; their root is made from what was written.
 
     Raises CorruptLog when it is not the root that the stored hashes give.
     """
@@ -32,25 +51,27 @@ def write_lines(now: Session, file: IO[bytes], after: int, until: int) -> bytes:
     root = merkle.root(frontier)
     if root != root_at(store, until):
         raise CorruptLog("hashes", position=until, error="the lines give another root")
-    return root
+    sentence = f"Lines written: {until - after:,}. Root of the first {until:,}: {root.hex()}"
+    return Written(sentence, {"root": root.hex()})
 
 
-def run(*, file: str, after: int, until: int | None) -> None:
-    """Write the lines to a file or stdout; the root goes to stderr, or to stdout beside a file."""
+def run(*, file: str, format_name: str, after: int, until: int | None) -> None:
+    """Write the log to a file or stdout; what was written is said on stderr, or beside a file."""
     now = session()
     now.require_whole("auditor")
     size = now.open().store.head().position
     until = size if until is None else min(until, size)
     if after > until:
         raise click.UsageError(f"--after {after} is beyond the last line, {until}.")
+    module, _, name = FORMATS[format_name].partition(":")
+    write: Writer = getattr(import_module(module), name)
     if file == "-":
-        root = write_lines(now, sys.stdout.buffer, after, until)
+        written = write(now, sys.stdout.buffer, after, until)
     else:
         with Path(file).open("wb") as target:
-            root = write_lines(now, target, after, until)
+            written = write(now, target, after, until)
     say = now.say_aside if file == "-" else now.say
-    sentence = f"Lines written: {until - after:,}. Root of the first {until:,}: {root.hex()}"
-    say(sentence, first=after + 1, last=until, lines=until - after, root=root.hex())
+    say(written.sentence, first=after + 1, last=until, lines=until - after, **written.facts)
 
 
 _position = click.IntRange(min=0)
@@ -58,6 +79,13 @@ command = Command(
     "export",
     params=[
         click.Argument(["file"], default="-", help="where to; - or nothing is stdout"),
+        click.Option(
+            ["--format", "format_name"],
+            type=click.Choice(list(FORMATS)),
+            default="lines",
+            show_default=True,
+            help="canonical lines, typed columns as Parquet, or a table for office programs",
+        ),
         click.Option(
             ["--after"],
             metavar="POSITION",
@@ -70,5 +98,5 @@ command = Command(
         ),
     ],
     callback=run,
-    help="Write the log as canonical lines, and say their root.",
+    help="Write the log as canonical lines, and say their root; or in another form.",
 )

@@ -51,10 +51,10 @@ def run(*, until: int | None) -> None:
     count = sum(segment.manifest.bytes for segment in segments)
     last = segments[-1].manifest if segments else None
     root, end = (last.root, last.last) if last else ("", 0)
-    sentence = (
-        f"Sealed until position {end:,}: {len(segments)} segments of {count:,} bytes in {folder}."
-        + (f" Root of the first {end:,}: {root}" if root else "")
-    )
+    noun = "segment" if len(segments) == 1 else "segments"
+    sentence = f"Sealed: {end:,} events in {len(segments)} {noun}."
+    if root:
+        sentence += f" Root of the first {end:,}: {root}"
     now.say(sentence, until=end, root=root, segments=len(segments), bytes=count, folder=str(folder))
 
 
