@@ -95,7 +95,7 @@ def flows(
     """What flowed, summed up by keys (name → expression over an event) and, if asked, by month.
 
     First the quantities are summed, then joined with the table: the table is linear. Columns:
-    the keys, topic, commodity, source, target, quantity, month.
+    the keys, topic, commodity, out_of, into_, quantity, month.
     """
     rows = list(rows)
     measures = dict.fromkeys(MEASURES.index((row.quantity, row.date)) for row in rows)
@@ -110,7 +110,7 @@ def flows(
     topics = words(dict.fromkeys(row.topic for row in rows))
     kept = ", ".join(f'e."{name}"' for name in keys)
     return (
-        f"SELECT {kept}, leg.topic, leg.commodity, leg.out_of AS source, leg.into_ AS target,"
+        f"SELECT {kept}, leg.topic, leg.commodity, leg.out_of, leg.into_,"
         f" {cases('leg.day', ((day, f'e.{day}') for day in days)) if monthly else 'NULL'} AS month,"
         f" {cases('leg.measure', ((n, f'e.m{n}') for n in measures))} AS quantity"
         f" FROM (SELECT topic, kind AS of_kind, {told}, {sums} FROM events"
@@ -121,8 +121,8 @@ def flows(
 def sides(columns: str, moved: str = "moved") -> str:
     """Both sides of what moved: out of the source, into the target."""
     return (
-        f"(SELECT {columns}, source AS state, -quantity AS quantity FROM {moved}"
-        f" UNION ALL SELECT {columns}, target AS state, quantity FROM {moved})"
+        f"(SELECT {columns}, out_of AS state, -quantity AS quantity FROM {moved}"
+        f" UNION ALL SELECT {columns}, into_ AS state, quantity FROM {moved})"
     )
 
 
@@ -156,7 +156,7 @@ def account(topic: str, template: str) -> str:
 
 
 def moves(commodity: str, columns: str, as_of: date | None) -> str:
-    """All moves of a commodity one by one: `columns` over event and lot, and source, target."""
+    """All moves of a commodity one by one: `columns` over event and lot, and out_of, into_."""
     rows = [row for row in POSTINGS if row.commodity == commodity]
     (is_lots,) = {row.quantity == "lots.fen" for row in rows}
     lots = ", unnest(e.lots) AS unnested(lot)" if is_lots else ""
@@ -165,7 +165,7 @@ def moves(commodity: str, columns: str, as_of: date | None) -> str:
     target = cases("leg.number", ((n, account(row.topic, row.target)) for n, row in names))
     (day,) = {row.date for row in rows}
     return (
-        f"SELECT {columns}, {source} AS source, {target} AS target,"
+        f"SELECT {columns}, {source} AS out_of, {target} AS into_,"
         f" {'lot.fen' if is_lots else '1'} AS quantity"
         f" FROM events AS e JOIN {legs(rows)} ON e.topic = leg.topic{lots}"
         f" WHERE {until('e.' + day, as_of)}"

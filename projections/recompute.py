@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
+from ledger.domain.events import TOPICS
 from projections.balances import MEMBERS, POLICIES, SUMS
 from projections.catalogue import CATALOGUE, LISTED, RULES, RULING
 from projections.columnar import (
@@ -27,7 +28,7 @@ from projections.columnar import month as month_of
 from projections.fund_usage import USAGE
 from projections.moves import WORLD
 from projections.participation import ACTIVE, CELLS, HEADS
-from projections.postings import POSTINGS, Posting
+from projections.postings import Posting
 from projections.totals import DIMENSIONS, TOTALS
 from projections.trail import BLOCK, TRAIL
 
@@ -39,6 +40,8 @@ QueryOf = Callable[[date | None], str]
 _TARGET_PROJECT: Final = (
     "CASE WHEN starts_with(target, 'project/') THEN substr(target, 9) ELSE '' END"
 )
+_OWN_PROJECT: Final = "topic IN ('ProjectOpened', 'ProjectClosed')"
+_OWN_ORGANISATION: Final = "topic = 'OrganisationRegistered'"
 _GRANTS: Final = ("IncentiveGranted", "IncentiveRevoked")
 _PLACING: Final = ("MemberRegistered", "MemberMoved", "MemberKindsChanged")
 _OF_CELLS: Final = {
@@ -119,16 +122,21 @@ def _rules(as_of: date | None) -> str:
 
 
 def _totals(as_of: date | None) -> str:
-    keys = {name: f"coalesce({name}, '')" for name in DIMENSIONS}
-    keys["project"] = f"coalesce(project, {_TARGET_PROJECT}, '')"
-    rows = of_commodities(*{row.commodity for row in POSTINGS} - {"HED"})
-    dimensions = ", ".join(DIMENSIONS)
+    """Hours and credit, activities, and money are summed up apart: each has few measures."""
+    keys = {name: name for name in (*DIMENSIONS, "target")}
+    flowed = (
+        flows(keys, of_commodities(*commodities), as_of, monthly=True)
+        for commodities in (("M", "CRD"), ("PPL", "ACT"), ("FEN",))
+    )
+    given = {name: name for name in DIMENSIONS} | {"project": f"project, {_TARGET_PROJECT}"}
+    dimensions = ", ".join(f"coalesce({sql}, '') AS {name}" for name, sql in given.items())
     return (
-        f"WITH flowed AS ({flows(keys, rows, as_of, monthly=True)}),"
-        " moved AS (SELECT * FROM flowed WHERE quantity <> 0)"
-        f" SELECT commodity, state, month::BIGINT AS month, {dimensions},"
+        f"WITH flowed AS ({' UNION ALL '.join(flowed)}),"
+        f" moved AS (SELECT commodity, month, {dimensions},"
+        " out_of, into_, quantity FROM flowed WHERE quantity <> 0)"
+        f" SELECT commodity, state, month::BIGINT AS month, {', '.join(DIMENSIONS)},"
         f" sum(quantity)::BIGINT AS quantity"
-        f" FROM {sides(f'commodity, month, {dimensions}')} GROUP BY ALL"
+        f" FROM {sides(', '.join(('commodity', 'month', *DIMENSIONS)))} GROUP BY ALL"
     )
 
 
@@ -188,30 +196,41 @@ def _usage(as_of: date | None) -> str:
     )
 
 
-def _owner(*topics: str) -> str:
-    """The id of the stream of these topics, else null."""
-    return f"CASE WHEN topic IN ({words(topics)}) THEN owner END"
+def _spoken(entity: str, name: str, condition: str) -> str:
+    """Positions of events that spoke of something: its name is an expression over the event."""
+    return (
+        f"SELECT '{entity}/' AS entity, {name} AS id, position FROM events"
+        f" WHERE {condition} AND {name} <> ''"
+    )
 
 
-def _spoken(entity: str, name: str) -> str:
-    """Positions of events that spoke of something: `name` is an expression, null if of nothing."""
-    return f"SELECT '{entity}/' AS entity, {name} AS id, position FROM events WHERE id IS NOT NULL"
+def _listed(spoken: str) -> str:
+    """The positions within blocks, in order, for each thing that was spoken of."""
+    return (
+        f"SELECT entity || id AS entity, block, offsets FROM"
+        f" (SELECT entity, id, position // {BLOCK} AS block,"
+        f" list_sort(list((position % {BLOCK})::USMALLINT)) AS offsets"
+        f" FROM ({spoken}) GROUP BY entity, id, block)"
+    )
 
 
 def _trail(_: date | None) -> str:
-    """Every event is listed, whatever day it counts on; two bytes of it in hexadecimal."""
-    own_project = _owner("ProjectOpened", "ProjectClosed")
-    own_organisation = _owner("OrganisationRegistered")
+    """Every event is listed, whatever day it counts on; two bytes of it in hexadecimal.
+
+    Few events have a target or are of the stream of what they speak of, so those go by topic.
+    """
+    with_target = words(t for t, cls in TOPICS.items() if "target" in cls.__struct_fields__)
     spoken = (
-        _spoken("project", f"coalesce(project, nullif({_TARGET_PROJECT}, ''), {own_project})"),
-        _spoken("organisation", f"coalesce(organisation, {own_organisation})"),
-        _spoken("organisation", "CASE WHEN team <> organisation THEN team END"),
-        _spoken("actor", "actor"),
+        _spoken("project", "project", "true")
+        + f" UNION ALL {_spoken('project', _TARGET_PROJECT, f'topic IN ({with_target})')}"
+        + f" UNION ALL {_spoken('project', 'owner', _OWN_PROJECT)}",
+        _spoken("organisation", "organisation", "true")
+        + f" UNION ALL {_spoken('organisation', 'team', 'team <> organisation')}"
+        + f" UNION ALL {_spoken('organisation', 'owner', _OWN_ORGANISATION)}",
+        _spoken("actor", "actor", "true"),
     )
     return (
-        f"WITH listed AS (SELECT entity || id AS entity, position // {BLOCK} AS block,"
-        f" list_sort(list((position % {BLOCK})::USMALLINT)) AS offsets"
-        f" FROM ({' UNION ALL '.join(spoken)}) GROUP BY ALL),"
+        f"WITH listed AS ({' UNION ALL '.join(map(_listed, spoken))}),"
         f" digits AS (SELECT list(printf('%04x', o) ORDER BY o) AS hex FROM range({BLOCK}) AS r(o))"
         " SELECT entity, block,"
         " unhex(array_to_string(list_transform(offsets, lambda o: hex[1 + o]), '')) AS offsets"
