@@ -15,9 +15,10 @@ import duckdb
 import msgspec
 from msgspec import Struct
 
-from ledger.domain.errors import CorruptLog
+from ledger.domain.errors import BadSegment, CorruptLog
 from ledger.log import merkle
 from ledger.store.log import LogStore
+from ledger.store.tree import root_at
 from projections.column_files import Columns, lines_between, quoted, write_parquet
 from projections.columns import COLUMNS, FIELDS, whole
 from projections.tables import Progress, layout_of, unwatched
@@ -48,10 +49,6 @@ class Segment(Struct, frozen=True):
 
     path: Path
     manifest: Manifest
-
-
-class BadSegment(CorruptLog):
-    """A sealed segment is not what its manifest says."""
 
 
 def sealed(folder: Path) -> list[Segment]:
@@ -85,22 +82,15 @@ def verify(segments: Sequence[Segment], store: LogStore) -> None:
 
     Raises BadSegment.
     """
+    size, _ = store.glance(())
     for segment in segments:
         with segment.path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != segment.manifest.sha256:
                 raise BadSegment("segment", file=segment.manifest.file, error="another digest")
-    for manifest in (segment.manifest for segment in segments):
-        if _stored_root(store, manifest.last) != bytes.fromhex(manifest.root):
-            raise BadSegment("segment", file=manifest.file, error="of another log")
-
-
-def _stored_root(store: LogStore, size: int) -> bytes:
-    """The root of the first `size` rows, by the hashes stored with them."""
-    wanted = merkle.frontier_rows(size)
-    rows = store.select_positions(wanted)
-    if len(rows) != len(wanted):
-        return b""
-    return merkle.root([row.hashes[-merkle.HASH_BYTES :] for row in rows])
+        if segment.manifest.last > size:
+            raise BadSegment("segment", file=segment.manifest.file, error="beyond the log")
+        if root_at(store, segment.manifest.last) != bytes.fromhex(segment.manifest.root):
+            raise BadSegment("segment", file=segment.manifest.file, error="of another log")
 
 
 def columns_of(store: LogStore, segments: Sequence[Segment] = ()) -> Columns:
@@ -154,7 +144,7 @@ class Sealing:
         try:
             self._write_lines(store, progress)
             root = merkle.root(self._frontier)
-            if root != _stored_root(store, self.last):
+            if root != root_at(store, self.last):
                 raise CorruptLog("hashes", position=self.last, error="the lines give another root")
             with duckdb.connect() as connection:
                 query = whole(quoted(self._lines))

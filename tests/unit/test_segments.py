@@ -7,10 +7,10 @@ from typing import cast
 import msgspec
 import pytest
 
-from ledger.domain.errors import CorruptLog
+from ledger.domain.errors import BadSegment, CorruptLog
 from ledger.log import merkle
 from ledger.store.log import LogStore
-from projections.segments import BadSegment, Manifest, Segment, seal, sealed, verify
+from projections.segments import Manifest, Segment, seal, sealed, verify
 from tests.memory_store import MemoryStore
 from tests.told import ROWS, STORE
 
