@@ -56,7 +56,7 @@ STATUS: Final[Mapping[str, int]] = {code: status for status, codes in {
     422: "invalid_command idempotency_mismatch reason_required minutes_out_of_range date_in_future"
          " date_too_old category_not_offered evidence_fixed purpose_violation",
     429: "rate_limited",
-    500: "internal not_durable invalid_settings corrupt_log",
+    500: "internal not_durable invalid_settings corrupt_log bad_segment",
     503: "unavailable behind stopping not_ready position_moved head_moved",
 }.items() for code in codes.split()}
 # fmt: on

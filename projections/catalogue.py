@@ -33,14 +33,14 @@ RULES: Final = Table(
 TABLES: Final = (CATALOGUE, RULES)
 
 #: Topic → type of thing it lists, and the field that says which kind of it.
-_LISTED: Final = {
+LISTED: Final = {
     "OrganisationRegistered": ("organisation", "org_kind"),
     "ProjectOpened": ("project", None),
     "PolicyDefined": ("policy", "dimension"),
     "PolicyAmended": ("policy", "dimension"),
     "FundOpened": ("fund", None),
 }
-_RULING: Final = ("LedgerOpened", "LimitsSet", "RegionProfiled", "StarLevelsSet", "AccrualRuleSet")
+RULING: Final = ("LedgerOpened", "LimitsSet", "RegionProfiled", "StarLevelsSet", "AccrualRuleSet")
 #: What is raised for a thing of a type that is not there.
 NOT_FOUND: Final[Mapping[str, type[NotFound]]] = {
     "organisation": errors.OrganisationNotFound,
@@ -71,8 +71,8 @@ class CatalogueFold:
 
     def handlers(self) -> Mapping[str, Handler]:
         """Whatever has a name, and the rules of the ledger's own stream."""
-        return {topic: self._handler(*how) for topic, how in _LISTED.items()} | dict.fromkeys(
-            _RULING, self._rule
+        return {topic: self._handler(*how) for topic, how in LISTED.items()} | dict.fromkeys(
+            RULING, self._rule
         )
 
     def _handler(self, listed_type: str, kind_field: str | None) -> Handler:

@@ -6,7 +6,7 @@ compare and swap. Each generation has its tracked position, written in the
 transaction of the deltas that lead to it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
@@ -15,7 +15,7 @@ from projections.models import TABLES
 from projections.postings import POSTINGS
 from projections.session import Engine, PositionMoved, Session, Snapshot
 from projections.sqlite import SqliteEngine
-from projections.tables import Deltas, index_sql, layout_of
+from projections.tables import Deltas, Record, Table, index_sql, layout_of
 
 #: What the tables look like and what events mean in them; another one begins anew.
 LAYOUT: Final = layout_of((*TABLES, *POSTINGS))
@@ -121,6 +121,11 @@ class Reads:
             session.run(f"UPDATE {self._head} SET latest = ?", (fresh,))
             self._create(session, fresh)
             return fresh
+
+    def load(self, generation: int, table: Table, records: Sequence[Record]) -> None:
+        """Put rows into a table of a new generation; they count once `write` says how far."""
+        with self._engine.writing(durable=False) as session:
+            session.insert(table, self._prefix(generation), records)
 
     def _create(self, session: Session, generation: int) -> None:
         for table in TABLES:

@@ -91,13 +91,20 @@ class PostgresSession:
         self.run(
             f"CREATE TEMP TABLE IF NOT EXISTS delta_{table.name} ({columns}) ON COMMIT DELETE ROWS"
         )
+        self._copy_in(name, records)
+        source = f"SELECT * FROM {name}"
+        self.run(upsert_sql(table, TYPES, source).format(g=prefix))
+
+    def insert(self, table: Table, prefix: str, records: Sequence[Record]) -> None:
+        """Put rows into a table that has none of them, by COPY."""
+        self._copy_in(f"{prefix}{table.name}", records)
+
+    def _copy_in(self, name: str, records: Sequence[Record]) -> None:
         with (
             self._connection.cursor() as cursor,
             cursor.copy(_query(f"COPY {name} FROM STDIN")) as copy,
         ):
             copy.write("".join(["\t".join(map(_copied, record)) + "\n" for record in records]))
-        source = f"SELECT * FROM {name}"
-        self.run(upsert_sql(table, TYPES, source).format(g=prefix))
 
     def track(self, name: str, position: int) -> None:
         """Move the position tracked under a name forward, with the library's recorder."""

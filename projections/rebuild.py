@@ -3,9 +3,9 @@
 Reads go on throughout, on the old tables until the swap and on the new ones after it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any, Final
 
 from msgspec import Struct
@@ -14,12 +14,16 @@ from ledger.domain.errors import LedgerError
 from ledger.store.log import LogStore
 from projections.database import Reads
 from projections.models import TABLES
+from projections.refill import ROWS_AT_ONCE, refill
 from projections.runner import BATCH_EVENTS, catch_up
+from projections.segments import Segment
 from projections.session import PositionMoved, Snapshot
-from projections.tables import Table, digest_of, ordered_sql, plain
+from projections.tables import Progress, Table, digest_of, ordered_sql, plain
 
 #: How often the log may run ahead of the fresh tables before a rebuild gives up.
 SWAPS_MAX: Final = 50
+#: Events from which recomputing from columns is faster than folding.
+REFILLED_EVENTS: Final = 50_000
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -49,14 +53,21 @@ def rebuild(
     reads: Reads,
     limit: int = BATCH_EVENTS,
     progress: Callable[[int], None] = lambda _: None,
+    *,
+    segments: Sequence[Segment] = (),
+    refilled_from: int = REFILLED_EVENTS,
 ) -> Rebuilt:
     """Build, compare and swap. Raises PositionMoved when another rebuild was faster.
 
-    `progress` is told the position reached.
+    Logs of `refilled_from` events or more are recomputed from columns, from sealed segments as
+    far as they go, others folded `limit` events at a time. `progress` is told the position reached.
     """
     old, new = reads.generation, reads.begin()
     try:
-        _build(store, reads, new, limit, progress)
+        if (goal := reads.position) >= refilled_from:
+            refill(store, reads, new, goal, segments=segments, progress=counted(progress))
+        else:
+            _build(store, reads, new, limit, progress)
         compared_at, differences = compare(store, reads, new, limit)
         position = _swap(store, reads, old, new)
     except BaseException:
@@ -69,6 +80,18 @@ def rebuild(
     return Rebuilt(
         position=position, generation=new, compared_at=compared_at, differences=differences
     )
+
+
+def counted(progress: Callable[[int], None]) -> Progress:
+    """A progress that is told how many more are done, over one that is told how many are."""
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done
+        done += more
+        progress(done)
+
+    return advance
 
 
 def _build(
@@ -92,16 +115,15 @@ def compare(
 
 
 def _differences(live: Snapshot, fresh: Snapshot) -> list[Difference]:
-    ours, theirs = digests(live), digests(fresh)
     found = []
     for table in TABLES:
-        if ours[table.name] != theirs[table.name]:
-            live_row, fresh_row = _first_difference(live, fresh, table)
+        live_row, fresh_row = first_difference(live, fresh, table)
+        if live_row is not None or fresh_row is not None:
             found.append(
                 Difference(
                     table=table.name,
-                    live_digest=ours[table.name],
-                    fresh_digest=theirs[table.name],
+                    live_digest=digest_of(live.stream(ordered_sql(table))),
+                    fresh_digest=digest_of(fresh.stream(ordered_sql(table))),
                     live_row=live_row,
                     fresh_row=fresh_row,
                 )
@@ -126,16 +148,22 @@ def digests(snapshot: Snapshot) -> dict[str, str]:
     return {table.name: digest_of(snapshot.stream(ordered_sql(table))) for table in TABLES}
 
 
-def _first_difference(
+def first_difference(
     live: Snapshot, fresh: Snapshot, table: Table
 ) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
-    """The first row of a table that is not the same in both."""
+    """The first row of a table that is not the same in both; Nones when all are."""
     sql = ordered_sql(table)
-    for row, other in zip_longest(live.stream(sql), fresh.stream(sql)):
-        ours, theirs = _row(row), _row(other)
-        if ours != theirs:
-            return ours, theirs
-    return None, None
+    ours, theirs = live.stream(sql), fresh.stream(sql)
+    while True:
+        some, others = list(islice(ours, ROWS_AT_ONCE)), list(islice(theirs, ROWS_AT_ONCE))
+        # Thousands are compared at once; row by row only where they are not the same.
+        if some != others:
+            rows = zip_longest(map(_row, some), map(_row, others))
+            found = next(((row, other) for row, other in rows if row != other), None)
+            if found:
+                return found
+        if not some:
+            return None, None
 
 
 def _row(row: Any) -> tuple[Any, ...] | None:

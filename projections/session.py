@@ -12,14 +12,18 @@ class PositionMoved(LedgerError):  # noqa: N818 (a turn of events, like the stor
     """Another process has written these read models further, or replaced them."""
 
 
-class Session(Protocol):
-    """One transaction. SQL has `?` for values; tables are named in full."""
+class Readable(Protocol):
+    """Tables at one moment. SQL has `?` for values; tables are named in full."""
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
 
     def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows of a query that may be long, in bounded memory."""
+
+
+class Session(Readable, Protocol):
+    """One transaction."""
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Carry out a statement."""
@@ -32,6 +36,9 @@ class Session(Protocol):
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
+
+    def insert(self, table: Table, prefix: str, records: Sequence[Record]) -> None:
+        """Put rows into a table that has none of them."""
 
     def track(self, name: str, position: int) -> None:
         """Move the position tracked under a name forward, with the library's recorder."""
@@ -67,7 +74,7 @@ class Engine(Protocol):
 class Snapshot:
     """The read models of one generation at one position, for the length of one transaction."""
 
-    def __init__(self, session: Session, generation: int, position: int, prefix: str) -> None:
+    def __init__(self, session: Readable, generation: int, position: int, prefix: str) -> None:
         self._session = session
         self._prefix = prefix
         self.generation = generation

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ CONNECTIONS_MAX: Final = 16
 #: Pages (4 KiB) of write-ahead log before they are moved into the file.
 CHECKPOINT_PAGES: Final = 8000
 CACHE_KIB: Final = 65_536
+#: Rows that are put into a table with one statement.
+ROWS_TOGETHER: Final = 100
 #: Not a file of ours, or no longer: it may be deleted, the log has everything.
 _DAMAGED: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
@@ -62,6 +65,18 @@ class SqliteSession:
         """Merge deltas, each key at most once, into a table."""
         values = f"VALUES ({', '.join('?' * len(table.columns))})"
         self._connection.executemany(upsert_sql(table, TYPES, values).format(g=prefix), records)
+
+    def insert(self, table: Table, prefix: str, records: Sequence[Record]) -> None:
+        """Put rows into a table that has none of them, many with each statement."""
+        row = f"({', '.join('?' * len(table.columns))})"
+        into = f"INSERT INTO {prefix}{table.name} VALUES {row}"
+        whole = len(records) - len(records) % ROWS_TOGETHER
+        for start in range(0, whole, ROWS_TOGETHER):
+            together = records[start : start + ROWS_TOGETHER]
+            self._connection.execute(
+                into + f", {row}" * (ROWS_TOGETHER - 1), [*chain.from_iterable(together)]
+            )
+        self._connection.executemany(into, records[whole:])
 
     def track(self, name: str, position: int) -> None:
         """Move the position tracked under a name forward, with the library's recorder."""

@@ -25,7 +25,8 @@ from ledger.log import merkle
 from ledger.settings import Settings
 from ledger.store.requests import Refused
 from projections.database import open_reads
-from projections.rebuild import rebuild
+from projections.rebuild import digests, rebuild
+from projections.replay import replayed
 from projections.runner import catch_up
 from tests import wishes as w
 from tests.audit import Audit
@@ -258,6 +259,8 @@ class LedgerMachine(RuleBasedStateMachine):
         catch_up(store, self.reads, 7)
         with self.reads.read() as snapshot:
             none(differences(recount, snapshot, w.today().isoformat()))
+            with replayed(store, head.position) as replay:
+                assert digests(replay.snapshot()) == digests(snapshot)
         none(rebuild(store, self.reads).differences)
 
     def once_each(self, recount: Recount) -> bool:

@@ -71,6 +71,9 @@ class MemoryStore:
     def select_rows(self, after: int, limit: int) -> list[Row]:
         return self.rows[after : after + limit]
 
+    def select_lines(self, after: int, limit: int) -> bytes:
+        return b"\n".join(row.line() for row in self.select_rows(after, limit))
+
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         return [self.rows[position - 1] for position in sorted(positions)]
 

@@ -23,6 +23,7 @@ ONLY_IN = {
     "starlette": {"api"},
     "click": {"api"},
     "rich": {"api"},
+    "duckdb": {"projections"},
     "psycopg": {"ledger.store", "projections"},
     "sqlite3": {"ledger.store", "projections"},
 }

@@ -1,15 +1,16 @@
 """`hourledger check`: everything that is stored, recomputed and compared; the first fault named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from api.cli.program import Command
 from api.cli.progress import progress
-from api.cli.reading import STEP, bring_up
+from api.cli.reading import bring_up
 from api.cli.refusals import REFUSED
+from api.cli.seal import good_segments
 from api.cli.session import Session, session
 from api.cli.signed_files import Small, log_key_option, verifier_for
 from ledger.domain.errors import CorruptLog
@@ -18,18 +19,24 @@ from ledger.log import checkpoint
 from ledger.log.checkpoint import Checkpoint, Verifier
 
 if TYPE_CHECKING:
+    from ledger.store.log import Row
     from projections.rebuild import Difference
+    from projections.two_engines import Parting
+
+    Take = Callable[[list[Row]], None]
 
 
-def check_lines(now: Session, signed: Mapping[int, bytes] | None = None) -> LineCheck:
+def check_lines(
+    now: Session, signed: Mapping[int, bytes], also: "Take" = lambda _: None
+) -> LineCheck:
     """Every row of the log, against its neighbours, its hashes and what was signed.
 
-    `signed`: roots by size. Raises CorruptLog.
+    `signed`: roots by size. Right rows are also handed on. Raises CorruptLog.
     """
     store = now.open().store
     size, _ = store.glance(())
     with progress("lines", size, unit="lines", shown=now.on_terminal) as advance:
-        return check_stored(store, signed or {}, advance)
+        return check_stored(store, signed, advance, also)
 
 
 def check_exported(now: Session, path: Path, signed: Mapping[int, bytes]) -> LineCheck:
@@ -54,30 +61,24 @@ def checkpoints_of(now: Session, notes: Sequence[bytes], key: Verifier | None) -
     return [checkpoint.check(note, verifier, verifier.name) for note in notes]
 
 
-def check_figures(now: Session) -> "list[Difference]":
-    """The tables of the read models that are not what the log says; nothing is replaced.
+def check_all(now: Session, signed: Mapping[int, bytes]) -> "tuple[LineCheck, list[Parting]]":
+    """The log, and the figures that are not what it says by either engine; nothing is replaced.
 
-    Raises CorruptLog when they have seen more than the log holds.
+    One pass over the log serves all. Raises CorruptLog, also when the figures have seen more
+    than the log holds.
     """
-    from projections.rebuild import compare  # noqa: PLC0415 (not for --help)
-    from projections.runner import catch_up  # noqa: PLC0415
+    from projections.two_engines import TwoEngines  # noqa: PLC0415 (not for --help)
 
     store, reads = now.open().store, now.open_reads()
-    head = store.head().position
+    head, _ = store.glance(())
     if reads.position > head:
         fault = f"missing: the figures were true at {reads.position}"
         raise CorruptLog("position", position=head + 1, error=fault)
-    bring_up(now)
-    fresh, done = reads.begin(), 0
-    try:
-        with progress("figures", head, unit="events", shown=now.on_terminal) as advance:
-            while done < head:
-                reached = catch_up(store, reads, until=min(done + STEP, head), generation=fresh)
-                advance(reached - done)
-                done = reached
-            return compare(store, reads, fresh)[1]
-    finally:
-        reads.drop_unused(fresh)
+    with TwoEngines(store, reads, head) as engines:
+        lines = check_lines(now, signed, engines.take)
+        good_segments(now)
+        bring_up(now)
+        return lines, engines.compare()
 
 
 def run(
@@ -90,10 +91,10 @@ def run(
         tell_right(now, check_exported(now, exported, signed_roots(None, given)))
         return
     now.require_whole("admin" if figures else "auditor")
-    lines = check_lines(now, signed_roots(now.open().store, given))
-    differences = check_figures(now) if figures else []
-    tell_right(now, lines, figures=figures, differences=differences)
-    tell_differences(now, differences)
+    signed = signed_roots(now.open().store, given)
+    lines, partings = check_all(now, signed) if figures else (check_lines(now, signed), [])
+    tell_right(now, lines, figures=figures, partings=partings)
+    tell_partings(now, partings)
 
 
 def tell_right(
@@ -101,34 +102,50 @@ def tell_right(
     lines: LineCheck,
     *,
     figures: bool = False,
-    differences: "Sequence[Difference]" = (),
+    partings: "Sequence[Parting]" = (),
 ) -> None:
     """Say what was found right."""
     root, until = lines.root.hex(), lines.signed_until
     right = f"The log is right: {lines.size:,} lines with root {root}."
     if until:
         right += f"\nThe first {until:,} lines are those that were signed."
-    if figures and not differences:
-        right += "\nThe figures are what the log says."
+    if figures and not partings:
+        right += "\nThe figures are what the log says, folded and recomputed."
     facts = {"lines": lines.size, "root": root, "signed": until}
-    now.say(right, **facts, figures=figures, differences=differences)
+    now.say(right, **facts, figures=figures, differences=partings)
 
 
 def tell_differences(now: Session, differences: "list[Difference]") -> None:
     """Name the tables that were wrong, and the first wrong row of each; then exit 1."""
     for found in () if now.json else differences:
         click.echo(f"Wrong: table {found.table} of the figures is not what the log says.", err=True)
-        click.echo(f"  there      {found.live_row}", err=True)
-        click.echo(f"  should be  {found.fresh_row}", err=True)
+        _tell_rows(found.live_row, found.fresh_row)
     if differences:
         click.get_current_context().exit(REFUSED)
+
+
+def tell_partings(now: Session, partings: "list[Parting]") -> None:
+    """Name each table that was wrong, the figure and the first event it parts at; then exit 1."""
+    for found in () if now.json else partings:
+        way = "of the figures" if found.engine == "stored" else "as it is folded"
+        click.echo(f"Wrong: table {found.table} {way} is not what the log says.", err=True)
+        at = f"from the event at {found.position:,} on" if found.position else "without any event"
+        click.echo(f"  {found.figure} {at}", err=True)
+        _tell_rows(found.live_row, found.fresh_row)
+    if partings:
+        click.get_current_context().exit(REFUSED)
+
+
+def _tell_rows(there: tuple[Any, ...] | None, right: tuple[Any, ...] | None) -> None:
+    click.echo(f"  there      {there}", err=True)
+    click.echo(f"  should be  {right}", err=True)
 
 
 command = Command(
     "check",
     params=[
         click.Option(["--figures/--no-figures"], default=True, show_default=True,
-                     help="also make all figures anew and compare"),
+                     help="also make all figures anew, in two ways, and compare"),
         click.Option(["--checkpoint", "notes"], type=Small(), multiple=True, metavar="FILE",
                      help="a signed checkpoint that the log must still hold"),
         click.Option(["--lines", "exported"], metavar="FILE",

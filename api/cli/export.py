@@ -29,6 +29,8 @@ Writer = Callable[[Session, IO[bytes], int, int], Written]
 FORMATS: Final[dict[str, str]] = {
     "lines": "api.cli.export:write_lines",
     "hledger": "api.cli.export:write_journal",
+    "parquet": "api.cli.export_columns:write_parquet",
+    "csv": "api.cli.export_columns:write_csv",
 }
 
 
@@ -92,7 +94,7 @@ command = Command(
         click.Argument(["file"], default="-", help="where to; - or nothing is stdout"),
         click.Option(["--format", "format_name"], type=click.Choice(list(FORMATS)),
                      default="lines", show_default=True,
-                     help="canonical lines, or a journal of the moves for hledger"),
+                     help="canonical lines, a journal for hledger, typed columns, or an office table"),
         click.Option(["--after"], metavar="POSITION", type=_position, default=0,
                      help="only lines after this position"),
         click.Option(["--until"], metavar="POSITION", type=_position,

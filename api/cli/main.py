@@ -36,7 +36,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "set-limits", "profile-region", "set-star-levels", "set-accrual-rule", "erase-text",
     ),
     "Figures": ("balance", "totals", "participation", "fund", "source", "trail"),
-    "The log": ("check", "export", "project", "rebuild", "serve"),
+    "The log": ("check", "export", "project", "rebuild", "seal", "serve"),
     "Evidence": ("keygen", "checkpoint", "proof", "receipt", "witness", "bundle"),
 }  # fmt: skip
 
@@ -57,6 +57,7 @@ WRITTEN: Final[dict[str, str]] = {
     "bundle": "api.cli.bundle:command",
     "project": "api.cli.project:command",
     "rebuild": "api.cli.rebuild:command",
+    "seal": "api.cli.seal:command",
     "serve": "api.cli.serve:command",
     "keygen": "api.cli.keygen:command",
     "checkpoint": "api.cli.checkpoint:command",

@@ -1,9 +1,18 @@
 """`hourledger rebuild`: the figures made anew from the log, compared, and taken into use."""
 
+from typing import TYPE_CHECKING
+
+import click
+
 from api.cli.check import tell_differences
 from api.cli.program import Command
 from api.cli.progress import progress
-from api.cli.session import session
+from api.cli.seal import good_segments
+from api.cli.session import Session, session
+from ledger.domain.errors import BadSegment
+
+if TYPE_CHECKING:
+    from projections.segments import Segment
 
 
 def run() -> None:
@@ -21,11 +30,20 @@ def run() -> None:
             advance(position - done)
             done = position
 
-        built = rebuild(store, reads, progress=reached)
+        built = rebuild(store, reads, progress=reached, segments=_segments(now))
     same = "they are as they were" if not built.differences else "what was there before was wrong"
     sentence = f"The figures are made anew, true at position {built.position:,}; {same}."
     now.say(sentence, position=built.position, differences=built.differences)
     tell_differences(now, built.differences)
+
+
+def _segments(now: Session) -> "list[Segment]":
+    """What is sealed, if it is good; the log has everything else."""
+    try:
+        return good_segments(now)
+    except BadSegment as error:
+        click.echo(f"What is sealed is not used: {error}", err=True)
+        return []
 
 
 command = Command(

@@ -87,14 +87,21 @@ class LineCheck:
 
 
 def check_stored(
-    store: LogStore, signed: Mapping[int, bytes], advance: Callable[[int], object]
+    store: LogStore,
+    signed: Mapping[int, bytes],
+    advance: Callable[[int], object],
+    also: Callable[[list[Row]], object] = lambda _: None,
 ) -> LineCheck:
-    """Every row of a store; `advance` is told how many more were read. Raises CorruptLog."""
+    """Every row of a store; `advance` is told how many more were read. Raises CorruptLog.
+
+    Rows that are right are handed on to `also`.
+    """
     lines = LineCheck(signed)
     size, _ = store.glance(())  # the head would decode the last line, which may be the wrong one
     for rows in rows_between(store, 0, size):
         for row in rows:
             lines.take(row)
+        also(rows)
         advance(len(rows))
     lines.end()
     return lines

@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     """Where the log and its read models lie. Raises InvalidSettings for what is unknown or wrong.
 
     The read models lie in a file beside the log's (`ledger.db` → `ledger.read.db`), or in a schema
-    beside it (`ledger` → `ledger_read`), unless `read_url` names another place.
+    beside it (`ledger` → `ledger_read`), unless `read_url` names another place. Sealed segments lie
+    in a folder beside the log's file (`ledger.sealed`), unless `sealed_folder` names another one;
+    beside a PostgreSQL database there is no such place.
     """
 
     model_config = SettingsConfigDict(
@@ -35,6 +37,7 @@ class Settings(BaseSettings):
     #: key itself. Without one nothing is signed.
     signing_key_file: Path | None = None
     signing_key: SecretStr | None = Field(default=None, repr=False)
+    sealed_folder: Path | None = None
 
     def __init__(self, **values: Any) -> None:
         _refuse_unknown_variables(type(self))
@@ -66,6 +69,14 @@ class Settings(BaseSettings):
             return beside
         schema = None if isinstance(beside, SqliteFile) else beside.schema
         return _parse_read_url(self.read_url, schema)
+
+    @property
+    def sealed(self) -> Path | None:
+        """The folder of sealed segments, None where none was named."""
+        log = self.log
+        if self.sealed_folder is None and isinstance(log, SqliteFile):
+            return log.path.with_suffix(".sealed")
+        return self.sealed_folder
 
 
 def _parse_read_url(url: str, schema: str | None) -> Place:

@@ -16,6 +16,7 @@ from projections.database import Reads, open_reads
 from projections.models import TABLES
 from projections.rebuild import rebuild
 from projections.runner import catch_up, wait_for
+from projections.segments import seal
 from projections.session import PositionMoved
 from tests.memory_store import MemoryStore
 from tests.told import ROWS, digests_of, eventually, following
@@ -46,6 +47,17 @@ def test_a_rebuild_of_sound_tables_finds_no_difference(
     assert (found.differences, found.position, found.compared_at) == ([], len(ROWS), len(ROWS))
     assert seen == [20, 40, 60, 80, len(ROWS)]
     assert (reads.generation, digests_of(reads)) == (found.generation, expected)
+
+
+def test_a_rebuild_from_columns_gives_the_same_tables(
+    told: LogStore, reads: Reads, expected: dict[str, str], tmp_path: Path
+) -> None:
+    catch_up(told, reads)
+    for segments in ([], seal(told, tmp_path, until=50, events=20)):
+        seen: list[int] = []
+        found = rebuild(told, reads, progress=seen.append, segments=segments, refilled_from=0)
+        assert (found.differences, found.position, seen[-1]) == ([], len(ROWS), len(ROWS))
+        assert (reads.generation, digests_of(reads)) == (found.generation, expected)
 
 
 def test_a_rebuild_names_what_was_wrong_and_mends_it(

@@ -6,6 +6,7 @@ What is intended is decided by name and number alone: started again, a program f
 more what it had no answer to.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -25,6 +26,7 @@ from ledger.settings import Settings
 from ledger.store.open import open_store
 from projections.database import open_reads
 from projections.runner import Tailer
+from projections.segments import seal
 from tests.scenario import STANDING
 from tests.wishes import today
 
@@ -204,6 +206,18 @@ def tail(settings: Settings, notes: Notebook, limit: str) -> None:
         time.sleep(0.005)
 
 
+def seal_on(settings: Settings, notes: Notebook, folder: str) -> None:
+    """Seal the log again and again, in segments of other sizes each time, until killed."""
+    store = open_store(settings)
+    head = store.head().position
+    for round_ in itertools.count():
+        for until in range(20, head + 1, 20):
+            seal(store, Path(folder), until=until, events=30 + round_)
+            notes.write(sealed=until)
+        for path in Path(folder).glob("*.json"):
+            path.unlink()
+
+
 def main(mode: str, url: str, path: str, *arguments: str) -> None:
     """Run one mode; whatever goes wrong is noted too."""
     notes = Notebook(Path(path))
@@ -211,6 +225,9 @@ def main(mode: str, url: str, path: str, *arguments: str) -> None:
         settings = Settings(database_url=url)
         if mode == "tail":
             tail(settings, notes, *arguments)
+            return
+        if mode == "seal":
+            seal_on(settings, notes, *arguments)
             return
         modes: dict[str, Callable[..., None]] = {"load": load, "spend": spend, "race": race}
         ledger = Ledger(settings)

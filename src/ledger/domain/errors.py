@@ -122,3 +122,7 @@ class InvalidSettings(LedgerError):
 
 class CorruptLog(LedgerError):
     """A stored row is not what was written."""
+
+
+class BadSegment(CorruptLog):
+    """A sealed segment is not what its manifest says."""

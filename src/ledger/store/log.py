@@ -155,6 +155,12 @@ class LogStore(Protocol):
     def select_rows(self, after: int, limit: int) -> list[Row]:
         """Up to `limit` rows with positions above `after`, in order, gapless."""
 
+    def select_lines(self, after: int, limit: int) -> bytes:
+        """The canonical lines of the next rows above `after`, up to `limit`, a newline between.
+
+        What `Row.line` gives, put together by the database: many times faster. Empty at the end.
+        """
+
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         """The rows at these positions, in order."""
 

@@ -205,6 +205,13 @@ def statements(schema: str) -> Statements:
         "ORDER BY originator_id, originator_version",
         rows=f"SELECT {columns}, hashes FROM {events} "
         "WHERE notification_id > %b ORDER BY notification_id LIMIT %b",
+        lines="SELECT string_agg(convert_to("
+        """'{"originator_id":"' || originator_id || '","originator_version":' || """
+        """originator_version || ',"position":' || notification_id || ',"state":', 'UTF8')"""
+        """ || state || convert_to(',"topic":"' || topic || '"}', 'UTF8'), """
+        "decode('0a', 'hex') ORDER BY notification_id) "
+        f"FROM (SELECT * FROM {events} "
+        "WHERE notification_id > %b ORDER BY notification_id LIMIT %b) AS next",
         rows_at=f"SELECT {columns}, hashes FROM {events} "
         "WHERE notification_id = ANY(%b::bigint[]) ORDER BY notification_id",
         streams_after=f"SELECT DISTINCT originator_id FROM {events} WHERE notification_id > %b",

@@ -53,6 +53,8 @@ class Statements(NamedTuple):
     streams: str
     #: after, limit → columns of Row
     rows: str
+    #: after, limit → canonical lines with newlines between
+    lines: str
     #: positions → columns of Row
     rows_at: str
     #: position → stream
@@ -167,6 +169,11 @@ class LogRecorder(ABC):
     def select_rows(self, after: int, limit: int) -> list[Row]:
         """Up to `limit` rows with positions above `after`, in order, gapless."""
         return list(map(Row._make, self._select(self.statements.rows, after, limit)))
+
+    def select_lines(self, after: int, limit: int) -> bytes:
+        """The canonical lines of the next rows, a newline between; empty at the end."""
+        ((lines,),) = self._select(self.statements.lines, after, limit)
+        return b"" if lines is None else bytes(lines)
 
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         """The rows at these positions, in order."""

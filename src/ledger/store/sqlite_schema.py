@@ -115,6 +115,11 @@ STATEMENTS: Final = Statements(
     "ORDER BY originator_id, originator_version",
     rows="SELECT rowid, originator_id, originator_version, topic, state, hashes "
     "FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?",
+    lines="SELECT CAST(group_concat("
+    """'{"originator_id":"' || originator_id || '","originator_version":' || originator_version"""
+    """ || ',"position":' || rowid || ',"state":' || CAST(state AS TEXT)"""
+    """ || ',"topic":"' || topic || '"}', char(10)) AS BLOB) """
+    "FROM (SELECT rowid, * FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?)",
     rows_at="SELECT rowid, originator_id, originator_version, topic, state, hashes "
     "FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid",
     streams_after="SELECT DISTINCT originator_id FROM stored_events WHERE rowid > ?",

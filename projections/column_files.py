@@ -1,0 +1,139 @@
+"""Files of typed columns: from the lines of the log to Parquet, and from Parquet to queries."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import duckdb
+
+from ledger.domain.errors import CorruptLog
+from ledger.store.log import LogStore
+from projections.catalogue import RULING
+from projections.columnar import ID
+from projections.columns import COLUMNS, NOTHING, typed
+from projections.tables import Progress, unwatched
+
+#: Lines asked for at once.
+LINES_AT_ONCE: Final = 10_000
+#: Events taken apart at once where nothing is sealed.
+TAKEN_AT_ONCE: Final = 122_880
+
+
+def lines_between(store: LogStore, after: int, until: int) -> Iterator[bytes]:
+    """The lines above `after` up to `until`, some thousands at a time. Raises CorruptLog."""
+    while after < until:
+        limit = min(LINES_AT_ONCE, until - after)
+        lines = store.select_lines(after, limit)
+        if lines.count(b"\n") + bool(lines) != limit:
+            raise CorruptLog("position", after=after, error="missing")
+        yield lines
+        after += limit
+
+
+def write_parquet(
+    connection: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str
+) -> None:
+    """Turn lines into a Parquet file of typed columns. Raises CorruptLog."""
+    try:
+        connection.execute(
+            f"COPY ({query}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION {compression})"
+        )
+    except duckdb.Error as error:
+        with suppress(OSError):
+            path.unlink()
+        raise CorruptLog("state", error=str(error).splitlines()[0]) from error
+
+
+class Columns:
+    """The columns of a log as far as it was read: from sealed segments, and in files for a while.
+
+    To be closed, which removes those. `extend` is for one thread at a time; whoever reads what is
+    there already need not wait.
+    """
+
+    def __init__(self, store: LogStore, sealed: Sequence[Path] = (), until: int = 0) -> None:
+        """Columns of sealed files that end at `until`."""
+        self.position = until
+        self._store = store
+        self._sealed = list(sealed)
+        self._tail: list[Path] = []
+        self._folder = TemporaryDirectory(prefix="hourledger-")
+        self.folder = Path(self._folder.name)
+
+    def extend(self, until: int, progress: Progress = unwatched) -> None:
+        """Take in the log up to a position.
+
+        The next lines are read while those before are taken apart. Raises CorruptLog, Unavailable.
+        """
+        with ThreadPoolExecutor(1, "ledger-columns") as thread, duckdb.connect() as connection:
+            pending: Future[Path] | None = None
+            while self.position < until:
+                last = min(until, self.position + TAKEN_AT_ONCE)
+                lines = self._write_lines(last, progress)
+                if pending is not None:
+                    self._tail.append(pending.result())
+                pending = thread.submit(_take_apart, connection, lines)
+                self.position = last
+            if pending is not None:
+                self._tail.append(pending.result())
+
+    def _write_lines(self, until: int, progress: Progress) -> Path:
+        path = self.folder / f"{until}.lines"
+        with path.open("wb") as file:
+            for text in lines_between(self._store, self.position, until):
+                file.write(text + b"\n")
+                progress(text.count(b"\n") + 1)
+        return path
+
+    def open(self, connection: duckdb.DuckDBPyConnection, position: int) -> None:
+        """Make the view `events`: all columns up to a position, and `owner`; and `rules`."""
+        files = [*self._sealed, *self._tail]
+        source = f"read_parquet({listed(files)})" if files else f"({NOTHING})"
+        columns = ", ".join(f'"{name}"' for name in COLUMNS)
+        connection.execute(
+            f"CREATE VIEW events AS SELECT {columns}, {ID.format('originator_id')} AS owner"
+            f" FROM {source} WHERE position <= {position}"
+        )
+        connection.execute("CREATE TABLE rules (position BIGINT, state VARCHAR)")
+        if self._sealed:
+            source = f"read_parquet({listed(self._sealed)})"
+            sql = f"INSERT INTO rules SELECT position, rule FROM {source} WHERE rule IS NOT NULL"
+            connection.execute(sql)
+        if self._tail:
+            self._fetch_rules(connection)
+
+    def _fetch_rules(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """The states of rules that are not sealed come from the log."""
+        source = f"read_parquet({listed(self._tail)})"
+        sql = f"SELECT position FROM {source} WHERE topic IN ({_RULING})"
+        found = [position for (position,) in connection.execute(sql).fetchall()]
+        for row in self._store.select_positions(found):
+            rule = (row.position, row.state.decode())
+            connection.execute("INSERT INTO rules VALUES (?, ?)", rule)
+
+    def close(self) -> None:
+        """Remove what was kept for a while."""
+        self._folder.cleanup()
+
+
+_RULING: Final = ", ".join(map(repr, RULING))
+
+
+def _take_apart(connection: duckdb.DuckDBPyConnection, lines: Path) -> Path:
+    path = lines.with_suffix(".parquet")
+    write_parquet(connection, typed(quoted(lines)), path, "lz4")
+    lines.unlink()
+    return path
+
+
+def listed(paths: Sequence[Path]) -> str:
+    """Paths as SQL lists them."""
+    return "[" + ", ".join(f"'{quoted(path)}'" for path in paths) + "]"
+
+
+def quoted(path: Path) -> str:
+    """A path as SQL writes it between quotes."""
+    return str(path).replace("'", "''")

@@ -1,0 +1,54 @@
+"""Sealing at the command line, and what goes by what is sealed."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.settings import Settings
+from tests.opened import path_of
+from tests.terminal import EVENTS, Terminal
+
+
+def folder_of(terminal: Terminal) -> Path:
+    return path_of(Settings(database_url=terminal.database_url)).with_suffix(".sealed")
+
+
+def test_what_is_sealed_is_bound_to_the_root(sqlite_terminal: Terminal) -> None:
+    sealed = sqlite_terminal.ask("seal")
+    assert (sealed["until"], sealed["segments"]) == (EVENTS, 1)
+    assert sealed["root"] == sqlite_terminal.ask("check")["root"]
+    assert sealed["bytes"] == sum(
+        p.stat().st_size for p in folder_of(sqlite_terminal).glob("*.parquet")
+    )
+    assert sqlite_terminal.ask("seal") == sealed
+
+
+def test_a_segment_that_was_changed_is_found(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.do("seal --until 10")
+    (path,) = folder_of(sqlite_terminal).glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:-5] + b"wrong")
+    checked = sqlite_terminal.run("check")
+    assert checked.exit_code == 1, checked.output
+    assert "bad_segment" in checked.stderr
+    rebuilt = sqlite_terminal.run("rebuild")
+    assert rebuilt.exit_code == 0, rebuilt.output
+    assert rebuilt.stderr.startswith("What is sealed is not used")
+    assert path.name in checked.stderr
+    assert path.name in rebuilt.stderr
+
+
+def test_sealing_ends_where_the_log_does(sqlite_terminal: Terminal) -> None:
+    assert sqlite_terminal.run(f"seal --until {EVENTS + 1}").exit_code == 2
+
+
+def test_on_postgresql_the_folder_must_be_named(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal(postgres_url)
+    terminal.do("init --origin haiyan.example/hours")
+    result = terminal.run("seal")
+    assert result.exit_code == 2
+    assert "LEDGER_SEALED_FOLDER" in result.stderr
+    monkeypatch.setenv("LEDGER_SEALED_FOLDER", str(tmp_path / "sealed"))
+    assert terminal.ask("seal")["until"] == 1
+    assert terminal.run("rebuild").exit_code == 0

@@ -1,0 +1,138 @@
+"""Segments: what is sealed, what is taken for sealed, and what is not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pytest
+
+from ledger.domain.errors import BadSegment, CorruptLog
+from ledger.log import merkle
+from ledger.store.log import LogStore
+from projections.segments import Manifest, Segment, seal, sealed, verify
+from tests.memory_store import MemoryStore
+from tests.told import ROWS, STORE
+
+EVENTS = 25
+
+
+def store_of(rows: list[object]) -> LogStore:
+    memory = MemoryStore()
+    memory.rows = rows  # type: ignore[assignment]
+    return cast("LogStore", memory)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The first sixty events in three segments, the last of ten."""
+    seal(STORE, tmp_path / "sealed", until=60, events=EVENTS)
+    return tmp_path / "sealed"
+
+
+def bounds(segments: list[Segment]) -> list[tuple[int, int]]:
+    return [(each.manifest.first, each.manifest.last) for each in segments]
+
+
+def test_segments_follow_each_other_and_say_the_root_at_their_end(folder: Path) -> None:
+    segments = sealed(folder)
+    assert bounds(segments) == [(1, 25), (26, 50), (51, 60)]
+    frontier: list[bytes] = []
+    for size, row in enumerate(ROWS[:60]):
+        merkle.extend(frontier, size, merkle.leaf_hash(row.line()))
+    assert segments[-1].manifest.root == merkle.root(frontier).hex()
+    assert segments[-1].manifest.frontier == tuple(node.hex() for node in frontier)
+    verify(segments, STORE)
+
+
+def test_sealing_goes_on_and_replaces_a_last_segment_that_is_not_full(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.glob("*1-*25.*")}
+    segments = seal(STORE, folder, until=80, events=EVENTS)
+    assert bounds(segments) == [(1, 25), (26, 50), (51, 75), (76, 80)]
+    assert segments == sealed(folder)
+    assert len(list(folder.iterdir())) == 8
+    assert {path: path.read_bytes() for path in folder.glob("*1-*25.*")} == before
+
+
+def test_sealing_what_is_sealed_does_nothing(folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert bounds(seal(STORE, folder, until=60, events=EVENTS))[-1] == (51, 60)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def second(folder: Path, suffix: str) -> Path:
+    return next(folder.glob(f"*26-*50.{suffix}"))
+
+
+def changed(folder: Path, **fields: object) -> None:
+    path = second(folder, "json")
+    manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(manifest, **fields)))
+
+
+#: What happens to the second segment, after which only the first one counts.
+UNSEALED: dict[str, Callable[[Path], object]] = {
+    "no manifest": lambda folder: second(folder, "json").unlink(),
+    "no file": lambda folder: second(folder, "parquet").unlink(),
+    "columns of another form": lambda folder: changed(folder, form="0" * 16),
+    "a gap in front of it": lambda folder: changed(folder, first=27),
+}
+
+
+@pytest.mark.parametrize("name", UNSEALED)
+def test_what_does_not_follow_is_not_sealed(name: str, folder: Path) -> None:
+    UNSEALED[name](folder)
+    assert bounds(sealed(folder)) == [(1, 25)]
+    segments = seal(STORE, folder, until=60, events=EVENTS)
+    assert bounds(segments) == [(1, 25), (26, 50), (51, 60)]
+    verify(sealed(folder), STORE)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+#: What is refused by name.
+BAD: dict[str, Callable[[Path], object]] = {
+    "a bit of the file": lambda folder: flip(second(folder, "parquet")),
+    "a byte too few": lambda folder: cut(second(folder, "parquet")),
+    "a manifest that is none": lambda folder: second(folder, "json").write_bytes(b"{"),
+    "another digest": lambda folder: changed(folder, sha256="0" * 64),
+    "another root": lambda folder: changed(folder, root="0" * 64),
+    "a field too many": lambda folder: second(folder, "json").write_bytes(b'{"x":1}'),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_segment_that_is_not_what_its_manifest_says_is_named(name: str, folder: Path) -> None:
+    BAD[name](folder)
+    with pytest.raises(BadSegment) as raised:
+        verify(sealed(folder), STORE)
+    assert "26-" in str(raised.value.facts["file"])
+
+
+def test_segments_of_another_log_are_refused(folder: Path) -> None:
+    other = [ROWS[0]._replace(hashes=bytes(32)), *ROWS[1:]]
+    with pytest.raises(BadSegment):
+        verify(sealed(folder)[:1], store_of([*other[:24], ROWS[24]._replace(hashes=bytes(32))]))
+
+
+def test_lines_that_are_not_those_of_the_tree_are_not_sealed(tmp_path: Path) -> None:
+    changed_rows = [*ROWS[:9], ROWS[9]._replace(topic="LimitsSet"), *ROWS[10:]]
+    with pytest.raises(CorruptLog):
+        seal(store_of([*changed_rows]), tmp_path, until=20)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_that_is_no_json_is_not_sealed(tmp_path: Path) -> None:
+    row = ROWS[0]._replace(state=b'{"no json')
+    row = row._replace(hashes=merkle.leaf_hash(row.line()))
+    with pytest.raises(CorruptLog):
+        seal(store_of([row]), tmp_path, until=1)
+    assert list(tmp_path.iterdir()) == []
