@@ -15,7 +15,7 @@ from msgspec import Struct
 from ledger.domain.errors import SourceNotFound
 from projections.catalogue import find_listed
 from projections.folding import Handler
-from projections.moves import MOVES, Flow, Move
+from projections.moves import MOVES, Move
 from projections.postings import POSTINGS, class_of
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
@@ -128,7 +128,7 @@ class FundUsageFold:
         """Whatever moves money."""
         return {row.topic: self._move for row in POSTINGS if row.commodity == "FEN"}
 
-    def _move(self, _: int, fund: str, event: Any, __: list[Flow]) -> None:
+    def _move(self, _: int, fund: str, event: Any) -> None:
         for move in MOVES[type(event).__name__](event, fund):
             for account, sign in ((move.source, -1), (move.target, 1)):
                 # Only what is spent has a category; allocated money has none yet.

@@ -16,7 +16,7 @@ from ledger.domain.values import MemberKind
 from projections.catalogue import read_rulebook
 from projections.filters import NO_FILTERS, Group, groups, month_text, named, where
 from projections.folding import Handler
-from projections.moves import ABSENT, MOVES, ROUTES, WORLD, Flow, month_of
+from projections.moves import ABSENT, FLOWS, MOVES, ROUTES, WORLD, month_of
 from projections.postings import POSTINGS
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
@@ -113,13 +113,13 @@ class ParticipationFold:
         heads = {row.topic: self._move for row in POSTINGS if row.commodity == "HED"}
         return heads | dict.fromkeys(_VERIFYING, self._verify)
 
-    def _move(self, _: int, member: str, event: Any, __: list[Flow]) -> None:
+    def _move(self, _: int, member: str, event: Any) -> None:
         for move in MOVES[type(event).__name__](event, member):
             self._heads[move.source, _region(move.source, event)] -= move.quantity
             self._heads[move.target, _region(move.target, event)] += move.quantity
 
-    def _verify(self, _: int, member: str, event: Any, flows: list[Flow]) -> None:
-        for route, month, quantity in flows:
+    def _verify(self, _: int, member: str, event: Any) -> None:
+        for route, month, quantity in FLOWS[type(event).__name__](event):
             sign = _VERIFIED[route]
             if sign:
                 keys = _CELL_OF(event)

@@ -16,8 +16,8 @@ from msgspec.structs import fields
 from ledger.domain.events import TOPICS
 from projections.filters import NO_FILTERS, groups, named, where
 from projections.folding import Handler
-from projections.moves import ROUTES, Flow
-from projections.postings import POSTINGS
+from projections.moves import adder, months_getter, routes_of, rows_of_topic
+from projections.postings import POSTINGS, M
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
 
@@ -71,6 +71,12 @@ FILTERS: Final = (*GROUPINGS, "from_month", "to_month")
 _BY_STATE: Final = {(c, state): (name, sign) for name, (c, state, sign) in FIGURES.items()}
 
 Keys = tuple[str, ...]
+#: (keys, months of the dates) → the sum of each row's quantities.
+Cells = defaultdict[tuple[Keys, tuple[int, ...]], list[int]]
+Sums = defaultdict[tuple[str | int, ...], int]
+#: Where the kind stands, which decides the commodity of some rows; others have one route.
+_KIND: Final = DIMENSIONS.index("kind")
+_ONLY: Final = next(iter(M))
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -86,40 +92,57 @@ class Totals(Struct, frozen=True, kw_only=True):
 
 
 class TotalsFold:
-    """What flowed since the last drain, by dimensions, month and route."""
+    """What flowed since the last drain: of each topic, by dimensions and months."""
 
     def __init__(self, _: Snapshot) -> None:
-        self._cells: defaultdict[Keys, defaultdict[tuple[int, int], int]] = defaultdict(_cell)
+        self._cells: dict[str, Cells] = {
+            row.topic: _cells(len(rows_of_topic(row.topic)))
+            for row in POSTINGS
+            if row.commodity != "HED"
+        }
 
     def handlers(self) -> Mapping[str, Handler]:
         """All that moves anything but heads: those are counted by their accounts."""
-        return {row.topic: self._handler(row.topic) for row in POSTINGS if row.commodity != "HED"}
-
-    def _handler(self, topic: str) -> Handler:
-        keys_of = keys_getter(topic)
-
-        def add(_: int, __: str, event: Any, flows: list[Flow]) -> None:
-            cell = self._cells[keys_of(event)]
-            for route, month, quantity in flows:
-                cell[month, route] += quantity
-
-        return add
+        return {topic: _adding(topic, cells) for topic, cells in self._cells.items()}
 
     def drain(self) -> Deltas:
         """The deltas gathered so far; gathering begins anew."""
-        sums: defaultdict[tuple[str | int, ...], int] = defaultdict(int)
-        for keys, cell in self._cells.items():
-            for (month, index), quantity in cell.items():
-                commodity, source, target = ROUTES[index]
-                sums[commodity, source, month, *keys] -= quantity
-                sums[commodity, target, month, *keys] += quantity
-        self._cells.clear()
+        sums: Sums = defaultdict(int)
+        for topic, cells in self._cells.items():
+            _move(topic, cells, sums)
+            cells.clear()
         rows: list[Record] = [(*key, quantity) for key, quantity in sums.items()]
         return [(TOTALS, rows)]
 
 
-def _cell() -> defaultdict[tuple[int, int], int]:
-    return defaultdict(int)
+def _cells(count: int) -> Cells:
+    return defaultdict(lambda: [0] * count)
+
+
+def _adding(topic: str, cells: Cells) -> Handler:
+    """Adds up the quantities of a topic's rows."""
+    keys_of, months_of = keys_getter(topic), months_getter(topic)
+    add_to = adder(topic, lambda number, _: [(number, 1)])
+
+    def add(_: int, __: str, event: Any) -> None:
+        add_to(event, cells[keys_of(event), months_of(event)])
+
+    return add
+
+
+def _move(topic: str, cells: Cells, sums: Sums) -> None:
+    """Take the quantities of each row of a topic out of one state and into another."""
+    rows = rows_of_topic(topic)
+    days = list(dict.fromkeys(row.date for row in rows))
+    for number, row in enumerate(rows):
+        day = days.index(row.date)
+        routes = dict(zip(M, routes_of(row), strict=False))
+        for (keys, months), quantities in cells.items():
+            quantity = quantities[number]
+            if quantity:
+                route = routes[keys[_KIND]] if len(routes) > 1 else routes[_ONLY]
+                sums[route.commodity, route.source, months[day], *keys] -= quantity
+                sums[route.commodity, route.target, months[day], *keys] += quantity
 
 
 def keys_getter(topic: str) -> Any:
