@@ -14,10 +14,11 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from ledger.domain.events import TOPICS
-from projections.filters import NO_FILTERS, groups, named, where
+from projections.filters import NO_FILTERS, Group, groups, named, where
 from projections.folding import Handler
 from projections.moves import adder, months_getter, routes_of, rows_of_topic
 from projections.postings import POSTINGS, M
+from projections.rollups import EVER, ROLLUPS, roll_up, rollup_for
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
 
@@ -33,7 +34,7 @@ TOTALS: Final = Table(
     ),
     searched_by=("project",),
 )
-TABLES: Final = (TOTALS,)
+TABLES: Final = (TOTALS, *(rollup.table for rollup in ROLLUPS))
 
 #: Figure → (commodity, state, sign): minutes, credit-minutes, fen, person-times, activities.
 #: `fen_transferred` is below zero where more came in from other regions than went there.
@@ -66,6 +67,7 @@ FIGURES: Final = {
 #: another region than the fund's), so it is told of the whole only; `fund_usage` has it by fund.
 WHOLE_ONLY: Final = ("fen_unallocated", "fen_in_transit")
 GROUPINGS: Final = (*DIMENSIONS, "month")
+MONTHLY: Final = frozenset({"month", "from_month", "to_month"})
 FILTERS: Final = (*GROUPINGS, "from_month", "to_month")
 
 _BY_STATE: Final = {(c, state): (name, sign) for name, (c, state, sign) in FIGURES.items()}
@@ -112,7 +114,7 @@ class TotalsFold:
             _move(topic, cells, sums)
             cells.clear()
         rows: list[Record] = [(*key, quantity) for key, quantity in sums.items()]
-        return [(TOTALS, rows)]
+        return [(TOTALS, rows), *roll_up(sums, DIMENSIONS)]
 
 
 def _cells(count: int) -> Cells:
@@ -181,15 +183,17 @@ def totals(
     condition = where(snapshot, filters, FILTERS)
     columns = ", ".join([*(group.sql for group in by), "commodity", "state"])
     found = snapshot.rows(
-        f"SELECT {columns}, CAST(SUM(quantity) AS BIGINT) FROM {{g}}totals"
-        f" WHERE {condition.sql} GROUP BY {columns} ORDER BY {columns}",
+        f"SELECT {columns}, CAST(SUM(quantity) AS BIGINT) FROM {_source(by, filters)}"
+        f" AND {condition.sql} GROUP BY {columns} ORDER BY {columns}",
         *condition.params,
     )
     hidden = WHOLE_ONLY if by or filters else ()
     nothing = {name: 0 for name in FIGURES if name not in hidden}
     rows: dict[tuple[Any, ...], dict[str, Any]] = {} if by else {(): nothing}
     for *key, commodity, state, quantity in found:
-        row = rows.setdefault(tuple(key), named(by, key) | nothing)
+        row = rows.get(tuple(key))
+        if row is None:
+            row = rows[tuple(key)] = named(by, key) | nothing
         name, sign = _BY_STATE.get((commodity, state), ("", 0))
         if name in nothing:
             row[name] = sign * quantity
@@ -201,15 +205,26 @@ def totals(
     )
 
 
+def _source(by: Sequence[Group], filters: Mapping[str, str]) -> str:
+    """The table that knows what is asked for with the fewest rows, and which months of it."""
+    asked = {*(group.name for group in by), *filters}
+    is_monthly = not asked.isdisjoint(MONTHLY)
+    rollup = rollup_for(asked - MONTHLY)
+    # Of one project the cube's own index finds the months.
+    if rollup is None or (is_monthly and "project" in filters):
+        return "{g}totals WHERE 1 = 1"
+    return f"{{g}}{rollup.table.name} WHERE month {'>' if is_monthly else '='} {EVER}"
+
+
 def verified_minutes(snapshot: Snapshot, projects: Collection[str]) -> dict[str, int]:
     """Verified service minutes of each of these projects, so far."""
     if not projects:
         return {}
     marks = ", ".join("?" * len(projects))
     rows = snapshot.rows(
-        "SELECT project, CAST(SUM(quantity) AS BIGINT) FROM {g}totals"
-        f" WHERE project IN ({marks}) AND commodity = 'MIN' AND state = 'verified'"
-        " GROUP BY project",
+        "SELECT project, quantity FROM {g}totals_projects"
+        f" WHERE month = {EVER} AND project IN ({marks})"
+        " AND commodity = 'MIN' AND state = 'verified'",
         *projects,
     )  # fmt: skip
     return dict(rows)
