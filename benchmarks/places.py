@@ -1,4 +1,4 @@
-"""Fresh databases for each run: a SQLite file, a schema of a real PostgreSQL brought by a package."""
+"""Fresh databases for each run: a SQLite file, a schema of a PostgreSQL that a package brings."""
 
 import os
 import resource

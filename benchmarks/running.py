@@ -40,8 +40,9 @@ class Measured(Struct):
 
 
 class Row(Struct, omit_defaults=True):
-    """A line of the table. `target` is a lower bound unless `is_upper`; of the ratio if there is a
-    peer, of the figure itself if there is none.
+    """A line of the table.
+
+    `target` is a lower bound unless `is_upper`: of the ratio if there is a peer, else of ours.
     """
 
     work: str
@@ -64,6 +65,16 @@ class Row(Struct, omit_defaults=True):
         if self.target is None:
             return None
         return found <= self.target if self.is_upper else found >= self.target
+
+
+class Result(Struct):
+    """All that was found: rows by benchmark, what failed, and how long each took in seconds."""
+
+    machine: dict[str, str]
+    options: dict[str, Any]
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def timed(work: Callable[[], int]) -> Measured:
@@ -94,7 +105,7 @@ def apart(work: Work, *arguments: Any, timeout_s: float = WORK_S_MAX) -> Measure
             process.kill()
         process.join()
     if isinstance(told, str):
-        raise RuntimeError(told)
+        raise RuntimeError(told)  # noqa: TRY004 (what went wrong, as a text)
     assert isinstance(told, Measured)
     return told
 
@@ -126,7 +137,7 @@ def median(values: Sequence[float]) -> float:
 
 def rounded(value: float) -> float:
     """A figure with four digits that count."""
-    return float(f"{value:.4g}") if abs(value) < 1000 else float(round(value))  # noqa: PLR2004
+    return float(f"{value:.4g}") if abs(value) < 1000 else float(round(value))
 
 
 class Side(Struct):
@@ -154,9 +165,7 @@ def alternate(
     ]
     rate = median([mine.rate for mine, _ in found])
     peak = median([mine.peak_mib for mine, _ in found])
-    first = Row(
-        work, database, unit, rate, target=target, peak_mib=peak or None, runs=runs
-    )
+    first = Row(work, database, unit, rate, target=target, peak_mib=peak or None, runs=runs)
     rows = [first]
     for n, peer in enumerate(peers):
         theirs = median([others[n].rate for _, others in found])

@@ -36,4 +36,4 @@ def _target(row: Row) -> str:
 
 def number(value: float) -> str:
     """A figure with three or four digits that count."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
