@@ -152,9 +152,7 @@ class ParticipationFold:
         """The deltas gathered so far; gathering begins anew."""
         heads: list[Record] = [(*key, heads) for key, heads in self._heads.items()]
         active: list[Record] = [(*key, minutes) for key, minutes in self._active.items()]
-        presence: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for who, minutes in presence_of(self._active.items(), self._slices):
-            presence[who] += minutes
+        presence = presence_of(self._active.items(), self._slices)
         present: list[Record] = [(*who, minutes) for who, minutes in presence.items()]
         deltas: Deltas = [
             (HEADS, heads),

@@ -6,7 +6,8 @@ many verified minutes in each slice is kept, and with it how many members have a
 sum becomes positive or ceases to be so, the slice's count moves.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from projections.filters import Group, month_text
@@ -108,9 +109,18 @@ def _key(by: Sequence[Group], slice_: str) -> tuple[Any, ...]:
 
 def presence_of(
     active: Iterable[tuple[tuple[int, int, str], int]], slices: Mapping[int, Sequence[str]]
-) -> Iterator[tuple[tuple[str, str], int]]:
+) -> dict[tuple[str, str], int]:
     """Minutes by (slice, member), of minutes by (month, cell, member) and the slices of cells."""
+    of_months: defaultdict[tuple[int, str], int] = defaultdict(int)
+    of_cells: defaultdict[tuple[int, str], int] = defaultdict(int)
     for (month, cell, member), minutes in active:
-        yield (month_slice(month), member), minutes
+        of_months[month, member] += minutes
+        of_cells[cell, member] += minutes
+    names = {month: month_slice(month) for month, _ in of_months}
+    found: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for (month, member), minutes in of_months.items():
+        found[names[month], member] = minutes
+    for (cell, member), minutes in of_cells.items():
         for slice_ in slices[cell]:
-            yield (slice_, member), minutes
+            found[slice_, member] += minutes
+    return found

@@ -7,6 +7,7 @@ whole or the parts of one dimension, is kept in small tables of its own: by mont
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from projections.tables import Deltas, Record, Table, integers, text
@@ -69,10 +70,10 @@ def _summed(
     cells: Iterable[tuple[Key, int]], names: tuple[str, ...], kept: tuple[str, ...]
 ) -> dict[Key, int]:
     """Sums by commodity, state, month and the dimensions that are kept."""
-    at = [names.index(name) + 3 for name in kept]
+    key_of = itemgetter(0, 1, 2, *(names.index(name) + 3 for name in kept))
     sums: defaultdict[Key, int] = defaultdict(int)
     for key, quantity in cells:
-        sums[*key[:3], *[key[n] for n in at]] += quantity
+        sums[key_of(key)] += quantity
     return sums
 
 
