@@ -23,7 +23,8 @@ PRESENCE: Final = Table(
 WHOLE: Final = "all"
 #: Lengths of region codes that are counted, besides the codes themselves: county and town.
 DIGITS: Final = (6, 9)
-_PLAIN: Final = ("organisation", "project", "category")
+#: Groupings that are counted by their values as they are.
+PLAIN: Final = ("organisation", "project", "category")
 _MONTHS: Final = {"from_month", "to_month", "month"}
 #: Behind every text that begins with what stands before it.
 _END: Final = "\U0010ffff"
@@ -37,7 +38,7 @@ def slices_of(cell: Mapping[str, str]) -> list[str]:
         f"region/{region}",
         *(f"region:{n}/{region[:n]}" for n in DIGITS),
         *(f"member_kind/{kind}" for kind in cell["member_kinds"].split("+")),
-        *(f"{name}/{cell[name]}" for name in _PLAIN),
+        *(f"{name}/{cell[name]}" for name in PLAIN),
     ]
 
 
@@ -75,13 +76,13 @@ def _of_filter(name: str, value: str) -> str | None:
     """The slice of a single filter."""
     if name == "region":
         return f"region:{len(value)}/{value}" if len(value) in DIGITS else None
-    return f"{name}/{value}" if name in (*_PLAIN, "member_kind", "month") else None
+    return f"{name}/{value}" if name in (*PLAIN, "member_kind", "month") else None
 
 
 def _of_group(group: Group, filters: Mapping[str, str]) -> tuple[str, str] | None:
     """The slices of a grouping, limited by filters of its own sort."""
     name = f"{group.name}:{group.digits}" if group.digits else group.name
-    if name not in ("region", *(f"region:{n}" for n in DIGITS), *_PLAIN, "member_kind", "month"):
+    if name not in ("region", *(f"region:{n}" for n in DIGITS), *PLAIN, "member_kind", "month"):
         return None
     if name == "month" and filters.keys() <= _MONTHS:
         return _of_months(filters)

@@ -28,8 +28,11 @@ class Rollup(NamedTuple):
     def select_sql(self) -> str:
         """The query for all its rows, from the cube."""
         columns = "".join(f", {name}" for name in (*self.dimensions, "commodity", "state"))
-        sums = f"{columns}, CAST(SUM(quantity) AS BIGINT) FROM {{g}}totals GROUP BY "
-        return f"SELECT month{sums}month{columns} UNION ALL SELECT {EVER}{sums}{columns[2:]}"
+        sums = "CAST(SUM(quantity) AS BIGINT) AS quantity FROM {g}totals GROUP BY"
+        return (
+            f"SELECT month{columns}, {sums} month{columns}"
+            f" UNION ALL SELECT {EVER} AS month{columns}, {sums} {columns[2:]}"
+        )
 
 
 def _rollup(name: str, *dimensions: str) -> Rollup:

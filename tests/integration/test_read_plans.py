@@ -10,11 +10,13 @@ from ledger.settings import Settings
 from ledger.store.log import LogStore
 from projections import balances, catalogue, fund_usage, participation, totals, trail
 from projections.database import Reads
+from projections.derived import DERIVED
 from projections.filters import NO_FILTERS
+from projections.models import TABLES
 from projections.people import PEOPLE, PRESENCE
 from projections.runner import catch_up
 from projections.session import Snapshot
-from projections.tables import Record
+from projections.tables import Record, ordered_sql
 from tests.opened import on_postgres, on_sqlite
 
 #: What grows with members, entries or events.
@@ -151,3 +153,13 @@ def test_positive_sums_are_counted_whatever_comes_in_which_batch(reads: Reads) -
         assert {(s, n, m) for s, n, m in found} == {
             (slice_, len(each), sum(each)) for slice_, each in positive.items()
         }
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_kept_sums_are_the_same_queries_on_both_databases(
+    told: LogStore, reads: Reads, name: str
+) -> None:
+    catch_up(told, reads, 7)
+    (table,) = (table for table in TABLES if table.name == name)
+    with reads.read() as snapshot:
+        assert snapshot.rows(ordered_sql(table)) == sorted(snapshot.rows(DERIVED[name].sql))

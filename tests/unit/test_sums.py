@@ -1,13 +1,12 @@
 """Sums that are kept: the same answers with them as without, and functions of the older tables."""
 
-from collections import Counter
 from itertools import product
 
 import pytest
 
 from projections import participation, people, totals
-from projections.people import presence_of, slices_of
-from projections.rollups import ROLLUPS
+from projections.derived import DERIVED
+from projections.models import TABLES
 from projections.session import Snapshot
 from projections.tables import ordered_sql
 
@@ -66,29 +65,11 @@ def test_most_questions_have_their_sums_beforehand(snapshot: Snapshot) -> None:
     assert told[()] == (2, participation.participation(snapshot).rows[0]["verified_minutes"])
 
 
-@pytest.mark.parametrize("rollup", ROLLUPS, ids=lambda rollup: rollup.table.name)
-def test_a_rollup_is_a_query_of_the_cube(snapshot: Snapshot, rollup: object) -> None:
-    (rollup,) = [each for each in ROLLUPS if each == rollup]
-    kept = snapshot.rows(ordered_sql(rollup.table))
+@pytest.mark.parametrize("name", DERIVED)
+def test_kept_sums_are_queries_of_the_tables_they_are_kept_beside(
+    snapshot: Snapshot, name: str
+) -> None:
+    (table,) = (table for table in TABLES if table.name == name)
+    kept = snapshot.rows(ordered_sql(table))
     assert kept
-    assert kept == sorted(snapshot.rows(rollup.select_sql))
-
-
-def test_presence_and_people_are_functions_of_active_members(snapshot: Snapshot) -> None:
-    names = [column.name for column in participation.CELLS.columns]
-    cells = [
-        dict(zip(names, row, strict=True))
-        for row in snapshot.rows(ordered_sql(participation.CELLS))
-    ]
-    slices = {cell["id"]: slices_of(cell) for cell in cells}
-    active = [
-        ((month, cell, member), minutes)
-        for month, cell, member, minutes in snapshot.rows(ordered_sql(participation.ACTIVE))
-    ]
-    presence = presence_of(active, slices)
-    kept = snapshot.rows(ordered_sql(people.PRESENCE))
-    assert kept == sorted((*who, minutes) for who, minutes in presence.items())
-    counts = Counter(slice_ for (slice_, _), minutes in presence.items() if minutes > 0)
-    assert {
-        slice_: active for slice_, active, _ in snapshot.rows(ordered_sql(people.PEOPLE)) if active
-    } == counts
+    assert kept == sorted(snapshot.rows(DERIVED[name].sql))
