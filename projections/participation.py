@@ -226,7 +226,7 @@ def _active(
 ) -> dict[tuple[Any, ...], tuple[int, int]]:
     """Distinct active members and their verified minutes by group."""
     check_filters(snapshot, filters, FILTERS)
-    found = counted(snapshot, by, filters)
+    found = counted(snapshot, by, filters) if snapshot.keeps_sums else None
     if found is not None:
         return found
     if not any(group.name == "member_kind" for group in by):
