@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, get_args
 
 from ledger.domain.values import MemberKind
 from projections.participation import ACTIVE, CELLS
-from projections.people import DIGITS, PEOPLE, PLAIN, PRESENCE, WHOLE
+from projections.people import DIGITS, PEOPLE, PLAIN, PRESENCE, TOWN, WHOLE
 from projections.rollups import ROLLUPS
 from projections.totals import TOTALS
 
@@ -33,8 +33,13 @@ def _presence() -> str:
     parts = [
         _sliced(f"'{WHOLE}'"),
         _sliced(f"'month/' || substr({month}, 1, 4) || '-' || substr({month}, 5, 2)"),
-        _sliced("'region/' || region"),
-        *(_sliced(f"'region:{n}/' || substr(region, 1, {n})") for n in DIGITS),
+        *(
+            _sliced(
+                f"'region:{n}/' || substr(region, 1, {n})",
+                f"length(region) > {TOWN}" if n > TOWN else "",
+            )
+            for n in DIGITS
+        ),
         *(_sliced(f"'{name}/' || {name}") for name in PLAIN),
         *(
             _sliced(f"'member_kind/{kind}'", f"member_kinds LIKE '%{kind}%'")

@@ -153,7 +153,11 @@ class ParticipationFold:
         heads: list[Record] = [(*key, heads) for key, heads in self._heads.items()]
         active: list[Record] = [(*key, minutes) for key, minutes in self._active.items()]
         presence = presence_of(self._active.items(), self._slices)
-        present: list[Record] = [(*who, minutes) for who, minutes in presence.items()]
+        present: list[Record] = [
+            (slice_, member, of_members[member])
+            for slice_, of_members in sorted(presence.items())
+            for member in sorted(of_members)
+        ]
         deltas: Deltas = [
             (HEADS, heads),
             (CELLS, self._fresh),

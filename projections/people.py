@@ -21,8 +21,9 @@ PRESENCE: Final = Table(
     "presence", (*text("slice", "member"), *integers("minutes")), counted_in=PEOPLE
 )
 WHOLE: Final = "all"
-#: Lengths of region codes that are counted, besides the codes themselves: county and town.
-DIGITS: Final = (6, 9)
+#: Lengths of region codes that are counted: county, town, and village where there are villages.
+DIGITS: Final = (6, 9, 12)
+TOWN: Final = 9
 #: Groupings that are counted by their values as they are.
 PLAIN: Final = ("organisation", "project", "category")
 _MONTHS: Final = {"from_month", "to_month", "month"}
@@ -30,13 +31,16 @@ _MONTHS: Final = {"from_month", "to_month", "month"}
 _END: Final = "\U0010ffff"
 
 
+#: By month or cell, and member.
+_Minutes = defaultdict[int, defaultdict[str, int]]
+
+
 def slices_of(cell: Mapping[str, str]) -> list[str]:
     """The slices minutes of a cell count in, besides that of their month."""
     region = cell["region"]
     return [
         WHOLE,
-        f"region/{region}",
-        *(f"region:{n}/{region[:n]}" for n in DIGITS),
+        *(f"region:{n}/{region[:n]}" for n in DIGITS if n <= TOWN or len(region) > TOWN),
         *(f"member_kind/{kind}" for kind in cell["member_kinds"].split("+")),
         *(f"{name}/{cell[name]}" for name in PLAIN),
     ]
@@ -52,7 +56,7 @@ def counted(
 ) -> dict[tuple[Any, ...], tuple[int, int]] | None:
     """Active members and their minutes by group; None for what is not counted beforehand."""
     bounds = _bounds(by, filters)
-    if bounds is None:
+    if bounds is None or (_is_of_villages(by) and _has_villages(snapshot)):
         return None
     rows = snapshot.rows(
         "SELECT slice, active, minutes FROM {g}people"
@@ -60,6 +64,17 @@ def counted(
         *bounds,
     )
     return {_key(by, slice_): (active, minutes) for slice_, active, minutes in rows}
+
+
+def _is_of_villages(by: Sequence[Group]) -> bool:
+    """Whether regions are told apart by more than their towns."""
+    return len(by) == 1 and by[0].name == "region" and by[0].digits in (0, max(DIGITS))
+
+
+def _has_villages(snapshot: Snapshot) -> bool:
+    """Whether anyone was active whose region is more than a town."""
+    sql = "SELECT 1 FROM {g}people WHERE slice >= ? AND slice <= ? LIMIT 1"
+    return bool(snapshot.rows(sql, "region:12/", f"region:12/{_END}"))
 
 
 def _bounds(by: Sequence[Group], filters: Mapping[str, str]) -> tuple[str, str] | None:
@@ -81,8 +96,10 @@ def _of_filter(name: str, value: str) -> str | None:
 
 def _of_group(group: Group, filters: Mapping[str, str]) -> tuple[str, str] | None:
     """The slices of a grouping, limited by filters of its own sort."""
-    name = f"{group.name}:{group.digits}" if group.digits else group.name
-    if name not in ("region", *(f"region:{n}" for n in DIGITS), *PLAIN, "member_kind", "month"):
+    # A region is its town's where there are no villages.
+    digits = min(group.digits or TOWN, TOWN) if group.name == "region" else group.digits
+    name = f"{group.name}:{digits}" if digits else group.name
+    if name not in (*(f"region:{n}" for n in DIGITS), *PLAIN, "member_kind", "month"):
         return None
     if name == "month" and filters.keys() <= _MONTHS:
         return _of_months(filters)
@@ -110,18 +127,20 @@ def _key(by: Sequence[Group], slice_: str) -> tuple[Any, ...]:
 
 def presence_of(
     active: Iterable[tuple[tuple[int, int, str], int]], slices: Mapping[int, Sequence[str]]
-) -> dict[tuple[str, str], int]:
-    """Minutes by (slice, member), of minutes by (month, cell, member) and the slices of cells."""
-    of_months: defaultdict[tuple[int, str], int] = defaultdict(int)
-    of_cells: defaultdict[tuple[int, str], int] = defaultdict(int)
+) -> dict[str, dict[str, int]]:
+    """Minutes by slice and member, of minutes by (month, cell, member) and the slices of cells."""
+    of_months: _Minutes = defaultdict(lambda: defaultdict(int))
+    of_cells: _Minutes = defaultdict(lambda: defaultdict(int))
     for (month, cell, member), minutes in active:
-        of_months[month, member] += minutes
-        of_cells[cell, member] += minutes
-    names = {month: month_slice(month) for month, _ in of_months}
-    found: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for (month, member), minutes in of_months.items():
-        found[names[month], member] = minutes
-    for (cell, member), minutes in of_cells.items():
+        of_months[month][member] += minutes
+        of_cells[cell][member] += minutes
+    found: dict[str, dict[str, int]] = {month_slice(m): each for m, each in of_months.items()}
+    for cell, of_members in of_cells.items():
         for slice_ in slices[cell]:
-            found[slice_, member] += minutes
+            _add(found.setdefault(slice_, defaultdict(int)), of_members)
     return found
+
+
+def _add(sums: dict[str, int], more: Mapping[str, int]) -> None:
+    for member, minutes in more.items():
+        sums[member] += minutes

@@ -74,8 +74,7 @@ class SqliteSession:
         columns = ", ".join(f"{column.name} {TYPES[column.type]}" for column in table.columns)
         self.run(f"CREATE TEMP TABLE IF NOT EXISTS delta_{table.name} ({columns})")
         marks = ", ".join("?" * len(table.columns))
-        # In the order of the key, so that neighbours are found on one page.
-        self._connection.executemany(f"INSERT INTO {deltas} VALUES ({marks})", sorted(records))
+        self._connection.executemany(f"INSERT INTO {deltas} VALUES ({marks})", records)
         self.run(counts_sql(table, counts, TYPES, deltas).format(g=prefix))
         source = f"SELECT * FROM {deltas} WHERE 1"  # or SQLite takes ON for that of a join
         self.run(upsert_sql(table, TYPES, source).format(g=prefix))
