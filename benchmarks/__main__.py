@@ -6,11 +6,13 @@ chosen; each benchmark is a module of its own that can be run alone as well.
 
 import os
 import platform
+import subprocess
 import sys
 import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -49,16 +51,20 @@ BENCHMARKS: dict[str, Benchmark] = {
     "warm_command": warm_command.benchmark,
     "growth": growth.benchmark,
 }
+#: Programs of their own, which print lines of JSON.
+PROGRAMS = ("proofs", "hidden")
+PROGRAM_S_MAX = 900
 
 
 def main() -> int:
     """Run what is asked for; 1 when a benchmark failed."""
     parser = options.parser(__doc__ or "")
-    parser.add_argument("--only", choices=BENCHMARKS, action="append", help="only this benchmark")
+    names = [*BENCHMARKS, *PROGRAMS]
+    parser.add_argument("--only", choices=names, action="append", help="only this benchmark")
     parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="results")
     parser.add_argument("--document", type=Path, help="Markdown file to write the results into")
     told = parser.parse_args()
-    chosen = told.only or list(BENCHMARKS)
+    chosen = told.only or names
     result = Result(machine=_machine(), options=msgspec.to_builtins(options.options_of(told)))
     with places.opened() as where:
         for name in chosen:
@@ -77,13 +83,26 @@ def _run(name: str, where: Places, chosen: Options, result: Result) -> None:
     began = time.perf_counter()
     rows: list[Row] = result.rows.setdefault(name, [])
     try:
+        if name in PROGRAMS:
+            result.told[name] = _lines_of(name)
+            return
         for row in BENCHMARKS[name](where, chosen):
             rows.append(row)
             print(f"{name}: {table([row]).splitlines()[-1]}", file=sys.stderr, flush=True)
     except Exception:  # noqa: BLE001 (told at the end; the other benchmarks go on)
         result.failed[name] = traceback.format_exc()
         print(f"{name} failed", file=sys.stderr, flush=True)
-    result.seconds[name] = round(time.perf_counter() - began, 1)
+    finally:
+        result.seconds[name] = round(time.perf_counter() - began, 1)
+
+
+def _lines_of(name: str) -> list[dict[str, Any]]:
+    """What a program of its own tells."""
+    command = [sys.executable, "-m", f"benchmarks.{name}"]
+    done = subprocess.run(
+        command, check=True, capture_output=True, timeout=PROGRAM_S_MAX, text=True
+    )
+    return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
 
 
 def _machine() -> dict[str, str]:

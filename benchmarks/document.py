@@ -1,6 +1,7 @@
 """The last results in a Markdown file, between two marks."""
 
 from pathlib import Path
+from typing import Any
 
 from benchmarks.running import Result
 from benchmarks.table import table
@@ -18,6 +19,8 @@ HEADINGS = {
     "storage": "Storage",
     "warm_command": "Warm commands",
     "growth": "Growth",
+    "proofs": "Proofs and checkpoints",
+    "hidden": "What lies outside a scope beside what does not exist",
 }
 
 
@@ -36,5 +39,20 @@ def results(result: Result) -> str:
     for name, rows in result.rows.items():
         if rows:
             parts += [f"### {HEADINGS[name]}", table(rows)]
+    for name, lines in result.told.items():
+        parts += [f"### {HEADINGS[name]}", _as_table(lines)]
     parts += [f"`{name}` failed and is not whole." for name in result.failed]
     return "\n\n".join(parts)
+
+
+def _as_table(lines: list[dict[str, Any]]) -> str:
+    """Lines of JSON as a table each, one below the other; like ones share a heading."""
+    parts: list[str] = []
+    before: tuple[str, ...] = ()
+    for line in lines:
+        names = tuple(line)
+        if names != before:
+            parts += ["", f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+        parts.append(f"| {' | '.join(map(str, line.values()))} |")
+        before = names
+    return "\n".join(parts).strip()

@@ -29,7 +29,7 @@ def rebuilt(url: str) -> Measured:
 
 def benchmark(places: Places, options: Options) -> Iterator[Row]:
     """Rows for each database; the stock runner runs on PostgreSQL only."""
-    runs = min(options.runs, 3)
+    runs = min(options.runs, 2)
     members = options.sized(200)
     for database in options.databases:
         url = places.county(database, options.county).url

@@ -73,6 +73,8 @@ class Result(Struct):
     machine: dict[str, str]
     options: dict[str, Any]
     rows: dict[str, list[Row]] = field(default_factory=dict)
+    #: What programs of their own told, line by line.
+    told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
