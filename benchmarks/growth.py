@@ -69,7 +69,7 @@ def benchmark(places: Places, options: Options) -> Iterator[Row]:
             url = places.fresh(database)
             measured = apart(grown, url, events)
             found = measured.more
-            found["warm command"] = apart(commands, url).more["p50"] * 1000
+            found["warm command"] = apart(commands, url).more["0"] * 1000
             live = sum(size for part, size in parts_of(url).items() if part != "figures")
             places.drop(url)
             for what in WORKS:

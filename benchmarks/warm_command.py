@@ -41,10 +41,9 @@ def log(mark: str, n: int) -> LogHours:
     )  # fmt: skip
 
 
-def commands(url: str) -> Measured:
-    """One command after the other, each waited for; their median in milliseconds."""
+def prepared(url: str, mark: str) -> Ledger:
+    """An open ledger with a member and a project of their own."""
     ledger = Ledger(Settings(database_url=url))
-    mark = f"W{time.time_ns() % 10**10}"
     ledger.execute_many(
         [
             SetLimits(region=REGION, backdating_days=36500, day_minutes_max=900),
@@ -57,25 +56,35 @@ def commands(url: str) -> Measured:
         ],
         REGISTRY,
     )  # fmt: skip
-    times = []
+    return ledger
+
+
+def commands(*urls: str) -> Measured:
+    """One command after the other, by turns in each ledger; `0`, `1` …: their medians in ms."""
+    mark = f"W{time.time_ns() % 10**10}"
+    ledgers = [prepared(url, mark) for url in urls]
+    times: list[list[float]] = [[] for _ in urls]
     began = time.perf_counter()
     for n in range(COMMANDS):
-        sent = time.perf_counter()
-        ledger.execute(log(mark, n), REGISTRY)
-        times.append((time.perf_counter() - sent) * 1000)
-    took = time.perf_counter() - began
-    ledger.close()
-    return Measured(COMMANDS, took, {"p50": median(times)})
+        for ledger, took in zip(ledgers, times, strict=True):
+            sent = time.perf_counter()
+            ledger.execute(log(mark, n), REGISTRY)
+            took.append((time.perf_counter() - sent) * 1000)
+    spent = time.perf_counter() - began
+    for ledger in ledgers:
+        ledger.close()
+    medians = {str(n): median(took) for n, took in enumerate(times)}
+    return Measured(COMMANDS * len(urls), spent, medians)
 
 
 def benchmark(places: Places, options: Options) -> Iterator[Row]:
-    """The ratio of medians on each database, alternating."""
+    """The ratio of medians on each database, command by command in turn."""
     for database in options.databases:
         large, tiny = places.county(database, options.county).url, places.fresh(database)
         apart(small, tiny)
-        pairs = [(apart(commands, large), apart(commands, tiny)) for _ in range(options.runs)]
-        ours, peers = (median([pair[n].more["p50"] for pair in pairs]) for n in (0, 1))
-        ratio = median([a.more["p50"] / b.more["p50"] for a, b in pairs])
+        runs = [apart(commands, large, tiny).more for _ in range(options.runs)]
+        ours, peers = (median([run[n] for run in runs]) for n in ("0", "1"))
+        ratio = median([run["0"] / run["1"] for run in runs])
         yield Row(
             f"a warm command with {size_of(large):,} events", database, "ms", ours,
             f"the same with {size_of(tiny):,}", peers, rounded(ratio), TIMES, is_upper=True,

@@ -25,7 +25,7 @@ from projections.tables import Deltas
 
 #: Events folded at most before their deltas are written: the more, the fewer deltas an event, and
 #: who is that far behind is read by nobody for its freshness.
-BATCH_EVENTS: Final = 200_000
+BATCH_EVENTS: Final = 400_000
 #: Rows of the log read at a time.
 PAGE_ROWS: Final = 10_000
 #: Seconds between looks at a log where nothing happens, and at one where something just did.
