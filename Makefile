@@ -47,8 +47,13 @@ wheel-test: $(VENV)/.installed-test
 long: $(VENV)/.installed-test
 	TEST_LONG=1 $(BIN)/python -m pytest -q tests/simulation tests/acceptance tests/integration/test_bundle*.py tests/integration/test_hledger.py
 
-bench: $(VENV)/.installed-test
-	$(BIN)/python -m benchmarks
+# The whole table beside the peers; BENCH="--scale 0.1 --runs 1" for a quick look.
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks --json benchmarks.json --document docs/benchmarks.md $(BENCH)
+
+$(VENV)/.installed-bench: $(VENV)/.installed-test
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .venv-wheel .wheel-test dist .demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,12 +1,13 @@
 """The HTTP application: the one place that wires."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
@@ -27,6 +28,14 @@ ABOUT: Final = (
     " minutes, credit-minutes, fen. A write needs an `Idempotency-Key`; an answer says the"
     " `position` it is true at; a refusal is `application/problem+json` with a `code`."
 )
+
+
+class Plain(APIRoute):
+    """A route whose endpoint takes the request as it is: nothing to be resolved before it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The endpoint itself."""
+        return cast("Callable[[Request], Coroutine[Any, Any, Response]]", self.endpoint)
 
 
 class Application(FastAPI):
@@ -100,6 +109,7 @@ def _add_routes(app: Application, bounds: Bounds) -> None:
             operation_id=route.name,
             response_class=Response,
             response_model=None,
+            route_class_override=Plain,
             openapi_extra=route.operation,
             max_body_size=bounds.batch_bytes_max if route.is_long else None,
         )

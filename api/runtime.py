@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
@@ -114,7 +115,7 @@ class Runtime:
                 )
             )
         except LedgerError as error:
-            self.metrics.did(_op_of(commands[error.index or 0]), error.code)
+            self.metrics.did(_op_of(type(commands[error.index or 0])), error.code)
             raise
         if not dry_run:
             self._count(commands, answered)
@@ -136,10 +137,13 @@ class Runtime:
             return ""
 
     def _count(self, commands: Sequence[Command], answered: Answered) -> None:
-        for command, outcome in zip(commands, answered.outcomes, strict=False):
-            is_refused = isinstance(outcome, Refused)
-            self.metrics.did(_op_of(command), outcome.code if is_refused else "done")  # type: ignore[union-attr]
-            if isinstance(command, (IssueKey, RevokeKey)) and not is_refused:
+        done = Counter(
+            (type(command), outcome.code if isinstance(outcome, Refused) else "done")
+            for command, outcome in zip(commands, answered.outcomes, strict=False)
+        )
+        for (kind, outcome), count in done.items():
+            self.metrics.did(_op_of(kind), outcome, count)
+            if kind in (IssueKey, RevokeKey) and outcome == "done":
                 self.keys.forget()
 
 
@@ -151,8 +155,8 @@ def _signer_of(ledger: Ledger) -> Signer | None:
     return signer
 
 
-def _op_of(command: Command) -> str:
-    return str(type(command).__struct_config__.tag)
+def _op_of(kind: type[Command]) -> str:
+    return str(kind.__struct_config__.tag)
 
 
 def runtime_of(request: Request) -> Runtime:

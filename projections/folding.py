@@ -8,12 +8,11 @@ depend on where one batch ends and the next begins; a row whose sum is zero stay
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from projections.moves import Flow
 from projections.session import Snapshot
 from projections.tables import Deltas, Table
 
-#: (position, id of the stream, event, its flows).
-Handler = Callable[[int, str, Any, list[Flow]], None]
+#: (position, id of the stream, event).
+Handler = Callable[[int, str, Any], None]
 
 
 class Fold(Protocol):

@@ -8,14 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from msgspec import Struct
 
 from ledger.domain.errors import SourceNotFound
 from projections.catalogue import find_listed
 from projections.folding import Handler
-from projections.moves import MOVES, Flow, Move
+from projections.moves import MOVES, Move
 from projections.postings import POSTINGS, class_of
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
@@ -128,7 +128,7 @@ class FundUsageFold:
         """Whatever moves money."""
         return {row.topic: self._move for row in POSTINGS if row.commodity == "FEN"}
 
-    def _move(self, _: int, fund: str, event: Any, __: list[Flow]) -> None:
+    def _move(self, _: int, fund: str, event: Any) -> None:
         for move in MOVES[type(event).__name__](event, fund):
             for account, sign in ((move.source, -1), (move.target, 1)):
                 # Only what is spent has a category; allocated money has none yet.
@@ -148,7 +148,7 @@ def _lot_of(move: Move) -> tuple[str, str, str]:
     return move.lot.receipt, move.lot.source_kind, move.lot.source_id
 
 
-class Line(Struct, frozen=True):
+class Line(NamedTuple):
     """A row of the table: what a fund's events did to one account, for one receipt."""
 
     fund: str
@@ -159,11 +159,15 @@ class Line(Struct, frozen=True):
     source_id: str
     fen: int
 
-    @property
-    def target(self) -> str:
-        """The target of an account `allocated/<fund>/<target>`, empty for others."""
-        parts = self.account.split("/", 2)
-        return parts[2] if parts[0] in _FOR_TARGETS else ""
+
+def _target_of(account: str) -> str:
+    """The target of an account `allocated/<fund>/<target>`, empty for others."""
+    parts = account.split("/", 2)
+    return parts[2] if parts[0] in _FOR_TARGETS else ""
+
+
+#: Account → fen.
+Sums = defaultdict[str, int]
 
 
 def fund_usage(snapshot: Snapshot, fund: str) -> FundUsage:
@@ -185,20 +189,33 @@ def source_usage(snapshot: Snapshot, source_id: str, source_kind: str | None = N
         position=snapshot.position,
         source_id=source_id,
         source_kinds=tuple(sorted({line.source_kind for line in lines})),
-        funds=[_usage(snapshot, fund, own) for fund, own in _by("fund", lines)],
+        funds=[
+            _usage(snapshot, fund, list(own)) for fund, own in groupby(lines, attrgetter("fund"))
+        ],
     )
-    return _filled(found, lines)
+    return _filled(found, _sums(lines))
 
 
 def _lines(snapshot: Snapshot, condition: str, value: str) -> list[Line]:
     sql = f"SELECT {', '.join(USAGE.names())} FROM {{g}}usage WHERE {condition} ORDER BY "
-    return [Line(*row) for row in snapshot.rows(sql + ", ".join(USAGE.names("key")), value)]
+    return list(map(Line._make, snapshot.rows(sql + ", ".join(USAGE.names("key")), value)))
 
 
-def _by(name: str, lines: Iterable[Line]) -> list[tuple[Any, list[Line]]]:
-    """Lines by one or more of their attributes (`source_kind source_id`), in order."""
-    key = attrgetter(*name.split())
-    return [(value, list(own)) for value, own in groupby(sorted(lines, key=key), key)]
+def _by(name: str, lines: Iterable[Line]) -> list[tuple[Any, Sums]]:
+    """Sums by account of lines with the same attributes (`source_kind source_id`), in order."""
+    key_of = attrgetter(*name.split())
+    found: defaultdict[Any, Sums] = defaultdict(lambda: defaultdict(int))
+    for line in lines:
+        found[key_of(line)][line.account] += line.fen
+    return sorted(found.items())
+
+
+def _sums(lines: Iterable[Line]) -> Sums:
+    """The sum of each account."""
+    sums: Sums = defaultdict(int)
+    for line in lines:
+        sums[line.account] += line.fen
+    return sums
 
 
 def _usage(snapshot: Snapshot, fund: str, lines: list[Line]) -> FundUsage:
@@ -223,21 +240,24 @@ def _usage(snapshot: Snapshot, fund: str, lines: list[Line]) -> FundUsage:
         ],
         targets=targets,
         categories=[
-            CategoryMoney(category=category, spent_fen=sum(line.fen for line in own))
+            CategoryMoney(category=category, spent_fen=sum(own.values()))
             for category, own in _by("category", [line for line in lines if line.category])
         ],
     )
-    _filled(found, lines)
+    _filled(found, _sums(lines))
     found.fen_per_verified_hour = _per_hour(found.spent_fen, minutes)
     return found
 
 
 def _targets(snapshot: Snapshot, lines: list[Line]) -> list[TargetMoney]:
     """What each target has and had, beside its verified minutes."""
-    by_target = _by("target", [line for line in lines if line.target])
-    minutes = verified_minutes(snapshot, {project_of(target) for target, _ in by_target} - {""})
+    by_target: defaultdict[str, Sums] = defaultdict(lambda: defaultdict(int))
+    for account, fen in _sums(lines).items():
+        by_target[_target_of(account)][account] += fen
+    by_target.pop("", None)
+    minutes = verified_minutes(snapshot, {project_of(target) for target in by_target} - {""})
     found = []
-    for target, own in by_target:
+    for target, own in sorted(by_target.items()):
         money = _filled(Money(), own)
         verified = minutes.get(project_of(target), 0)
         found.append(
@@ -252,15 +272,12 @@ def _targets(snapshot: Snapshot, lines: list[Line]) -> list[TargetMoney]:
     return found
 
 
-def _filled(money: M, lines: Iterable[Line]) -> M:
-    """The same money with the sums of the lines.
+def _filled(money: M, sums: Sums) -> M:
+    """The same money with these sums of accounts.
 
     `transferred/…` sinks below zero where a transfer came in and rises where one was accepted;
     between two funds of one answer it comes to zero, and the money has not left.
     """
-    sums: defaultdict[str, int] = defaultdict(int)
-    for line in lines:
-        sums[line.account] += line.fen
     for account, fen in sums.items():
         kind = class_of(account)
         if kind in HELD:

@@ -7,7 +7,6 @@ from ledger.log.codec import decode
 from ledger.store.log import Row
 from projections import balances, catalogue, fund_usage, participation, totals, trail
 from projections.folding import Fold, Handler
-from projections.moves import FLOWS, Flow, FlowsOf
 from projections.session import Snapshot
 from projections.tables import Deltas, Table
 
@@ -35,28 +34,27 @@ class Projector:
             fund_usage.FundUsageFold(snapshot),
             trail.TrailFold(snapshot),
         ]
-        handlers: dict[str, list[Handler]] = {}
+        #: For each topic: who wants to know.
+        self._handlers: dict[str, list[Handler]] = {}
         for fold in self._folds:
             for topic, handler in fold.handlers().items():
-                handlers.setdefault(topic, []).append(handler)
-        #: For each topic: how it flows, and who wants to know.
-        self._plans: dict[str, tuple[FlowsOf, tuple[Handler, ...]]] = {
-            topic: (FLOWS.get(topic, _no_flows), tuple(found)) for topic, found in handlers.items()
-        }
+                self._handlers.setdefault(topic, []).append(handler)
 
     def fold(self, rows: Iterable[Row]) -> Deltas:
         """The deltas of the next rows of the log. Raises CorruptLog."""
-        plans = self._plans
+        self.take(rows)
+        return self.drain()
+
+    def take(self, rows: Iterable[Row]) -> None:
+        """Fold the next rows of the log, without asking for deltas yet. Raises CorruptLog."""
+        handlers = self._handlers
         for position, stream, _, topic, state, _ in rows:
             event = decode(topic, state)
-            flows_of, handlers = plans[topic]
-            flows = flows_of(event)
             owner = stream[stream.index("/") + 1 :]
-            for handler in handlers:
-                handler(position, owner, event, flows)
+            for handler in handlers[topic]:
+                handler(position, owner, event)
             self.position = position
+
+    def drain(self) -> Deltas:
+        """The deltas of all that was taken since the last time."""
         return [delta for fold in self._folds for delta in fold.drain()]
-
-
-def _no_flows(_: object) -> list[Flow]:
-    return []

@@ -12,7 +12,7 @@ read models run them over every event there ever was.
 from collections.abc import Callable, Iterable
 from datetime import date
 from string import Formatter
-from typing import Any, Final, NamedTuple, get_args, get_origin
+from typing import Any, Final, NamedTuple, cast, get_args, get_origin
 
 from msgspec.structs import fields
 
@@ -50,6 +50,10 @@ Flow = tuple[int, int, int]
 #: (event, id of its stream) → moves.
 MovesOf = Callable[[Any, str], list[Move]]
 FlowsOf = Callable[[Any], list[Flow]]
+#: Adds what an event moves to sums at hand.
+Adder = Callable[[Any, list[int]], None]
+#: (number of a topic's row, one of its routes) → sums it changes, as (index, sign).
+Effects = Callable[[int, Route], Iterable[tuple[int, int]]]
 
 
 def month_of(day: date) -> int:
@@ -57,7 +61,7 @@ def month_of(day: date) -> int:
     return day.year * 100 + day.month
 
 
-def _routes_of(row: Posting) -> list[Route]:
+def routes_of(row: Posting) -> list[Route]:
     """The routes of a row: two when its commodity is decided by the event's kind."""
     commodities = M.values() if row.commodity == "M" else (row.commodity,)
     return [Route(each, class_of(row.source), class_of(row.target)) for each in commodities]
@@ -70,7 +74,7 @@ def _has_route(row: Posting) -> bool:
 
 #: All routes there are, in the order of the table.
 ROUTES: Final[tuple[Route, ...]] = tuple(
-    dict.fromkeys(route for row in POSTINGS if _has_route(row) for route in _routes_of(row))
+    dict.fromkeys(route for row in POSTINGS if _has_route(row) for route in routes_of(row))
 )
 
 
@@ -114,7 +118,7 @@ def _moves_text(topic: str, rows: list[Posting]) -> str:
     """The source of a topic's moves."""
     lines = ["def compiled(event, owner):", " out = []"]
     for row in rows:
-        commodity = _by_kind(route.commodity for route in _routes_of(row))
+        commodity = _by_kind(route.commodity for route in routes_of(row))
         accounts = f"{_account(topic, row.source)}, {_account(topic, row.target)}"
         is_lots = row.quantity.startswith("lots.")
         lines += [
@@ -126,16 +130,27 @@ def _moves_text(topic: str, rows: list[Posting]) -> str:
     return "\n".join([*lines, " return out"])
 
 
-def _flows_text(topic: str, rows: list[Posting]) -> str:
-    """The source of a topic's flows."""
-    lines = ["def compiled(event):", " out = []"]
+def _quantity(row: Posting) -> str:
+    """The expression for the quantity of a row, over all lots."""
+    quantity = _field(row.topic, row.quantity)
+    is_lots = row.quantity.startswith("lots.")
+    return f"sum([{quantity} for lot in event.lots])" if is_lots else quantity
+
+
+def _months_lines(rows: list[Posting]) -> list[str]:
+    """The statements that leave the month of each date in a name of its own."""
+    lines = []
     for day in dict.fromkeys(row.date for row in rows):
         lines += [f" {day} = event.{day}", f" {day} = {day}.year * 100 + {day}.month"]
+    return lines
+
+
+def _flows_text(rows: list[Posting]) -> str:
+    """The source of a topic's flows."""
+    lines = ["def compiled(event):", " out = []", *_months_lines(rows)]
     for row in rows:
-        route = _by_kind(ROUTES.index(route) for route in _routes_of(row))
-        quantity = _field(topic, row.quantity)
-        if row.quantity.startswith("lots."):
-            quantity = f"sum([{quantity} for lot in event.lots])"
+        route = _by_kind(ROUTES.index(route) for route in routes_of(row))
+        quantity = _quantity(row)
         lines += [
             f" quantity = {quantity}",
             f" if quantity: out.append(({route}, {row.date}, quantity))",
@@ -157,13 +172,48 @@ def _by_topic(rows: Iterable[Posting]) -> dict[str, list[Posting]]:
     return found
 
 
+def _effects_lines(row: Posting, effects: list[list[tuple[int, int]]]) -> list[str]:
+    """The statements that add a row's quantity, by the event's kind where that decides."""
+    of_kind = [
+        [f"sums[{n}] {'+' if sign > 0 else '-'}= {_quantity(row)}" for n, sign in each]
+        for each in effects
+    ]
+    if all(each == of_kind[0] for each in of_kind):
+        return [f" {line}" for line in of_kind[0]]
+    lines = []
+    for kind, each in zip(M, of_kind, strict=True):
+        lines += [f" if event.kind == {kind!r}:", *[f"  {line}" for line in each or ["pass"]]]
+    return lines
+
+
+def adder(topic: str, effects: Effects) -> Adder:
+    """A function that adds what an event of a topic moves to sums: once for all lots."""
+    lines = ["def compiled(event, sums):", " pass"]
+    for number, row in enumerate(rows_of_topic(topic)):
+        lines += _effects_lines(row, [[*effects(number, each)] for each in routes_of(row)])
+    return cast("Adder", _compile("\n".join(lines)))
+
+
+def months_getter(topic: str) -> Callable[[Any], tuple[int, ...]]:
+    """A function that gives the month of each of a topic's dates, in the order of its rows."""
+    rows = rows_of_topic(topic)
+    days = ", ".join(dict.fromkeys(row.date for row in rows))
+    lines = ["def compiled(event):", *_months_lines(rows), f" return ({days},)"]
+    return cast("Callable[[Any], tuple[int, ...]]", _compile("\n".join(lines)))
+
+
+def rows_of_topic(topic: str) -> list[Posting]:
+    """A topic's rows of the table, of those that have routes."""
+    return [row for row in POSTINGS if row.topic == topic and _has_route(row)]
+
+
 #: The moves of each topic in the table.
 MOVES: Final[dict[str, MovesOf]] = {
     topic: _compile(_moves_text(topic, rows)) for topic, rows in _by_topic(POSTINGS).items()
 }
 #: The flows of each topic that has routes.
 FLOWS: Final[dict[str, FlowsOf]] = {
-    topic: _compile(_flows_text(topic, rows))
+    topic: _compile(_flows_text(rows))
     for topic, rows in _by_topic(row for row in POSTINGS if _has_route(row)).items()
 }
 

@@ -14,9 +14,18 @@ from msgspec import Struct
 
 from ledger.domain.values import MemberKind
 from projections.catalogue import read_rulebook
-from projections.filters import NO_FILTERS, Group, groups, month_text, named, where
+from projections.filters import (
+    NO_FILTERS,
+    Group,
+    check_filters,
+    groups,
+    month_text,
+    named,
+    where,
+)
 from projections.folding import Handler
-from projections.moves import ABSENT, MOVES, ROUTES, WORLD, Flow, month_of
+from projections.moves import ABSENT, FLOWS, MOVES, ROUTES, WORLD, month_of
+from projections.people import PEOPLE, PRESENCE, counted, presence_of, slices_of
 from projections.postings import POSTINGS
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
@@ -40,7 +49,7 @@ ACTIVE: Final = Table(
     "active",
     (*integers("month", "cell", merge="key"), *text("member"), *integers("minutes")),
 )
-TABLES: Final = (HEADS, CELLS, ACTIVE)
+TABLES: Final = (HEADS, CELLS, ACTIVE, PEOPLE, PRESENCE)
 
 GROUPINGS: Final = (
     "region", "member_kind", "service_region",
@@ -100,10 +109,12 @@ class ParticipationFold:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._cells: dict[Cell, int] = {}
-        for cell_id, region, kinds, *rest in snapshot.rows(
-            f"SELECT {_CELL_COLUMNS} FROM {{g}}cells"
-        ):
+        #: For each cell, the slices it belongs to.
+        self._slices: dict[int, list[str]] = {}
+        for row in snapshot.rows(f"SELECT {_CELL_COLUMNS} FROM {{g}}cells"):
+            cell_id, region, kinds, *rest = row
             self._cells[region, tuple(kinds.split("+")), *rest] = cell_id
+            self._slice(row)
         self._fresh: list[Record] = []
         self._heads: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._active: defaultdict[tuple[int, int, str], int] = defaultdict(int)
@@ -113,13 +124,13 @@ class ParticipationFold:
         heads = {row.topic: self._move for row in POSTINGS if row.commodity == "HED"}
         return heads | dict.fromkeys(_VERIFYING, self._verify)
 
-    def _move(self, _: int, member: str, event: Any, __: list[Flow]) -> None:
+    def _move(self, _: int, member: str, event: Any) -> None:
         for move in MOVES[type(event).__name__](event, member):
             self._heads[move.source, _region(move.source, event)] -= move.quantity
             self._heads[move.target, _region(move.target, event)] += move.quantity
 
-    def _verify(self, _: int, member: str, event: Any, flows: list[Flow]) -> None:
-        for route, month, quantity in flows:
+    def _verify(self, _: int, member: str, event: Any) -> None:
+        for route, month, quantity in FLOWS[type(event).__name__](event):
             sign = _VERIFIED[route]
             if sign:
                 keys = _CELL_OF(event)
@@ -131,13 +142,28 @@ class ParticipationFold:
         cell = self._cells[keys] = len(self._cells) + 1
         region, kinds, *rest = keys
         self._fresh.append((cell, region, "+".join(kinds), *rest))
+        self._slice(self._fresh[-1])
         return cell
+
+    def _slice(self, row: Sequence[Any]) -> None:
+        self._slices[row[0]] = slices_of(dict(zip(CELLS.names(), row, strict=True)))
 
     def drain(self) -> Deltas:
         """The deltas gathered so far; gathering begins anew."""
         heads: list[Record] = [(*key, heads) for key, heads in self._heads.items()]
         active: list[Record] = [(*key, minutes) for key, minutes in self._active.items()]
-        deltas: Deltas = [(HEADS, heads), (CELLS, self._fresh), (ACTIVE, active)]
+        presence = presence_of(self._active.items(), self._slices)
+        present: list[Record] = [
+            (slice_, member, of_members[member])
+            for slice_, of_members in sorted(presence.items())
+            for member in sorted(of_members)
+        ]
+        deltas: Deltas = [
+            (HEADS, heads),
+            (CELLS, self._fresh),
+            (ACTIVE, active),
+            (PRESENCE, present),
+        ]
         self._fresh = []
         self._heads.clear()
         self._active.clear()
@@ -203,10 +229,13 @@ def _active(
     snapshot: Snapshot, by: Sequence[Group], filters: Mapping[str, str]
 ) -> dict[tuple[Any, ...], tuple[int, int]]:
     """Distinct active members and their verified minutes by group."""
+    check_filters(snapshot, filters, FILTERS)
+    found = counted(snapshot, by, filters) if snapshot.keeps_sums else None
+    if found is not None:
+        return found
     if not any(group.name == "member_kind" for group in by):
         return _distinct(snapshot, by, filters)
-    where(snapshot, filters, FILTERS)
-    found: dict[tuple[Any, ...], tuple[int, int]] = {}
+    found = {}
     for kind in _kinds(filters):
         of_kind = [Group(g.name, f"'{kind}'") if g.name == "member_kind" else g for g in by]
         found |= _distinct(snapshot, of_kind, {**filters, "member_kind": kind})

@@ -21,7 +21,7 @@ from ledger.store.place import PostgresSchema
 from ledger.store.pool import Pool
 from ledger.store.postgres_datastore import Datastore
 from projections.session import PositionMoved, Session
-from projections.tables import Record, Table, Type, Value, create_sql, upsert_sql
+from projections.tables import Record, Table, Type, Value, counts_sql, create_sql, upsert_sql
 
 #: Bytes decide the order of text, as on SQLite.
 TYPES: Final[dict[Type, str]] = {"text": 'text COLLATE "C"', "integer": "bigint", "bytes": "bytea"}
@@ -76,7 +76,7 @@ class PostgresSession:
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
-        if len(records) < COPY_FROM_RECORDS:
+        if len(records) < COPY_FROM_RECORDS and table.counted_in is None:
             row = f"({', '.join('?' * len(table.columns))})"
             values = "VALUES " + ", ".join([row] * len(records))
             sql = upsert_sql(table, TYPES, values).format(g=prefix)
@@ -92,6 +92,8 @@ class PostgresSession:
             f"CREATE TEMP TABLE IF NOT EXISTS delta_{table.name} ({columns}) ON COMMIT DELETE ROWS"
         )
         self._copy_in(name, records)
+        if table.counted_in is not None:
+            self.run(counts_sql(table, table.counted_in, TYPES, name).format(g=prefix))
         source = f"SELECT * FROM {name}"
         self.run(upsert_sql(table, TYPES, source).format(g=prefix))
 

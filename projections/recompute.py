@@ -25,6 +25,7 @@ from projections.columnar import (
     words,
 )
 from projections.columnar import month as month_of
+from projections.derived import DERIVED
 from projections.fund_usage import USAGE
 from projections.moves import WORLD
 from projections.participation import ACTIVE, CELLS, HEADS
@@ -251,9 +252,11 @@ QUERIES: Final[dict[str, QueryOf]] = {
     USAGE.name: _usage,
     TRAIL.name: _trail,
     VERIFIED: _verified,
+    **{name: (lambda _, sql=table.sql: sql) for name, table in DERIVED.items()},
 }
 #: What must be there before a table can be made.
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
     CELLS.name: (VERIFIED,),
     ACTIVE.name: (VERIFIED, CELLS.name),
+    **{name: table.needs for name, table in DERIVED.items()},
 }

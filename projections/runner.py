@@ -23,8 +23,11 @@ from projections.models import Projector
 from projections.session import PositionMoved, Snapshot
 from projections.tables import Deltas
 
-#: Events folded and written at a time.
-BATCH_EVENTS: Final = 20_000
+#: Events folded at most before their deltas are written: the more, the fewer deltas an event, and
+#: who is that far behind is read by nobody for its freshness.
+BATCH_EVENTS: Final = 400_000
+#: Rows of the log read at a time.
+PAGE_ROWS: Final = 10_000
 #: Seconds between looks at a log where nothing happens, and at one where something just did.
 PAUSE_MAX_S: Final = 1.0
 PAUSE_MIN_S: Final = 0.01
@@ -110,13 +113,21 @@ def follow(
     with _writing(reads) as write:
         while not is_stopping():
             after = projector.position
-            count = limit if until is None else min(limit, until - after)
-            rows = store.select_rows(after, count) if count > 0 else []
-            if not rows:
+            _take(store, projector, after + limit if until is None else min(after + limit, until))
+            if projector.position == after:
                 break
-            deltas = projector.fold(rows)
-            write(projector.generation, after, projector.position, deltas)
+            write(projector.generation, after, projector.position, projector.drain())
     return projector.position - begin
+
+
+def _take(store: LogStore, projector: Projector, end: int) -> None:
+    """Fold the log page by page until a position, or as far as it goes now."""
+    is_full = True
+    while is_full and projector.position < end:
+        wanted = min(PAGE_ROWS, end - projector.position)
+        rows = store.select_rows(projector.position, wanted)
+        projector.take(rows)
+        is_full = len(rows) == wanted
 
 
 @contextmanager

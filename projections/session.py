@@ -80,6 +80,11 @@ class Snapshot:
         self.generation = generation
         self.position = position
 
+    @property
+    def keeps_sums(self) -> bool:
+        """Whether sums were kept while the log was folded; else they would be made for one look."""
+        return self.generation > 0
+
     def rows(self, sql: str, *params: object) -> list[Any]:
         """All rows of a query, as tuples; `{g}` stands before each table's name."""
         return self._session.rows(sql.format(g=self._prefix), params)

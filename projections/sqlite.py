@@ -18,7 +18,7 @@ from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRe
 from ledger.domain.errors import InvalidSettings, Unavailable
 from ledger.store.pool import Pool
 from projections.session import Session
-from projections.tables import Record, Table, Type, create_sql, upsert_sql
+from projections.tables import Record, Table, Type, counts_sql, create_sql, upsert_sql
 
 TYPES: Final[dict[Type, str]] = {"text": "TEXT", "integer": "INTEGER", "bytes": "BLOB"}
 #: Seconds a write waits for the lock of another, and a caller for a connection.
@@ -63,6 +63,9 @@ class SqliteSession:
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
+        if table.counted_in is not None:
+            self._upsert_counted(table, table.counted_in, prefix, records)
+            return
         values = f"VALUES ({', '.join('?' * len(table.columns))})"
         self._connection.executemany(upsert_sql(table, TYPES, values).format(g=prefix), records)
 
@@ -77,6 +80,20 @@ class SqliteSession:
                 into + f", {row}" * (ROWS_TOGETHER - 1), [*chain.from_iterable(together)]
             )
         self._connection.executemany(into, records[whole:])
+
+    def _upsert_counted(
+        self, table: Table, counts: Table, prefix: str, records: list[Record]
+    ) -> None:
+        """Bring the deltas into a temporary table, count there, merge from there."""
+        deltas = f"temp.delta_{table.name}"
+        columns = ", ".join(f"{column.name} {TYPES[column.type]}" for column in table.columns)
+        self.run(f"CREATE TEMP TABLE IF NOT EXISTS delta_{table.name} ({columns})")
+        marks = ", ".join("?" * len(table.columns))
+        self._connection.executemany(f"INSERT INTO {deltas} VALUES ({marks})", records)
+        self.run(counts_sql(table, counts, TYPES, deltas).format(g=prefix))
+        source = f"SELECT * FROM {deltas} WHERE 1"  # or SQLite takes ON for that of a join
+        self.run(upsert_sql(table, TYPES, source).format(g=prefix))
+        self.run(f"DELETE FROM {deltas}")
 
     def track(self, name: str, position: int) -> None:
         """Move the position tracked under a name forward, with the library's recorder."""

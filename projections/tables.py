@@ -39,6 +39,9 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
     #: Columns that are also searched by, without the key.
     searched_by: tuple[str, ...] = ()
+    #: The table in which its rows with a positive sum are counted, whenever deltas are merged. That
+    #: table's key is the first column of this one's; it counts rows, and sums what is positive.
+    counted_in: "Table | None" = None
 
     def names(self, *merges: Merge) -> list[str]:
         """Names of the columns that merge like this; of all columns when nothing is said."""
@@ -97,6 +100,26 @@ def upsert_sql(table: Table, types: Mapping[Type, str], source: str) -> str:
         f"INSERT INTO {{g}}{table.name} AS old ({', '.join(table.names())}) {source}"
         f" ON CONFLICT ({', '.join(table.names('key'))}) {action}"
     )
+
+
+def counts_sql(table: Table, counts: Table, types: Mapping[Type, str], deltas: str) -> str:
+    """The statement that counts which rows deltas make positive, before they are merged."""
+    key, quantity = table.names("key"), table.names("add")[0]
+    before, after = f"COALESCE(old.{quantity}, 0)", f"COALESCE(old.{quantity}, 0) + d.{quantity}"
+    sums = [
+        f"CAST(SUM({_positive(after, '1')} - {_positive(before, '1')}) AS BIGINT)",
+        f"CAST(SUM({_positive(after, after)} - {_positive(before, before)}) AS BIGINT)",
+    ]
+    same = " AND ".join(f"old.{name} = d.{name}" for name in key)
+    source = (
+        f"SELECT d.{key[0]}, {', '.join(sums)} FROM {deltas} AS d"
+        f" LEFT JOIN {{g}}{table.name} AS old ON {same} GROUP BY d.{key[0]}"
+    )
+    return upsert_sql(counts, types, source)
+
+
+def _positive(sum_: str, value: str) -> str:
+    return f"CASE WHEN {sum_} > 0 THEN {value} ELSE 0 END"
 
 
 def ordered_sql(table: Table) -> str:

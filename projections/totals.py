@@ -14,10 +14,11 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from ledger.domain.events import TOPICS
-from projections.filters import NO_FILTERS, groups, named, where
+from projections.filters import NO_FILTERS, Group, groups, named, where
 from projections.folding import Handler
-from projections.moves import ROUTES, Flow
-from projections.postings import POSTINGS
+from projections.moves import adder, months_getter, routes_of, rows_of_topic
+from projections.postings import POSTINGS, M
+from projections.rollups import EVER, ROLLUPS, roll_up, rollup_for
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
 
@@ -33,7 +34,7 @@ TOTALS: Final = Table(
     ),
     searched_by=("project",),
 )
-TABLES: Final = (TOTALS,)
+TABLES: Final = (TOTALS, *(rollup.table for rollup in ROLLUPS))
 
 #: Figure → (commodity, state, sign): minutes, credit-minutes, fen, person-times, activities.
 #: `fen_transferred` is below zero where more came in from other regions than went there.
@@ -66,11 +67,18 @@ FIGURES: Final = {
 #: another region than the fund's), so it is told of the whole only; `fund_usage` has it by fund.
 WHOLE_ONLY: Final = ("fen_unallocated", "fen_in_transit")
 GROUPINGS: Final = (*DIMENSIONS, "month")
+MONTHLY: Final = frozenset({"month", "from_month", "to_month"})
 FILTERS: Final = (*GROUPINGS, "from_month", "to_month")
 
 _BY_STATE: Final = {(c, state): (name, sign) for name, (c, state, sign) in FIGURES.items()}
 
 Keys = tuple[str, ...]
+#: (keys, months of the dates) → the sum of each row's quantities.
+Cells = defaultdict[tuple[Keys, tuple[int, ...]], list[int]]
+Sums = defaultdict[tuple[str | int, ...], int]
+#: Where the kind stands, which decides the commodity of some rows; others have one route.
+_KIND: Final = DIMENSIONS.index("kind")
+_ONLY: Final = next(iter(M))
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -86,40 +94,57 @@ class Totals(Struct, frozen=True, kw_only=True):
 
 
 class TotalsFold:
-    """What flowed since the last drain, by dimensions, month and route."""
+    """What flowed since the last drain: of each topic, by dimensions and months."""
 
     def __init__(self, _: Snapshot) -> None:
-        self._cells: defaultdict[Keys, defaultdict[tuple[int, int], int]] = defaultdict(_cell)
+        self._cells: dict[str, Cells] = {
+            row.topic: _cells(len(rows_of_topic(row.topic)))
+            for row in POSTINGS
+            if row.commodity != "HED"
+        }
 
     def handlers(self) -> Mapping[str, Handler]:
         """All that moves anything but heads: those are counted by their accounts."""
-        return {row.topic: self._handler(row.topic) for row in POSTINGS if row.commodity != "HED"}
-
-    def _handler(self, topic: str) -> Handler:
-        keys_of = keys_getter(topic)
-
-        def add(_: int, __: str, event: Any, flows: list[Flow]) -> None:
-            cell = self._cells[keys_of(event)]
-            for route, month, quantity in flows:
-                cell[month, route] += quantity
-
-        return add
+        return {topic: _adding(topic, cells) for topic, cells in self._cells.items()}
 
     def drain(self) -> Deltas:
         """The deltas gathered so far; gathering begins anew."""
-        sums: defaultdict[tuple[str | int, ...], int] = defaultdict(int)
-        for keys, cell in self._cells.items():
-            for (month, index), quantity in cell.items():
-                commodity, source, target = ROUTES[index]
-                sums[commodity, source, month, *keys] -= quantity
-                sums[commodity, target, month, *keys] += quantity
-        self._cells.clear()
+        sums: Sums = defaultdict(int)
+        for topic, cells in self._cells.items():
+            _move(topic, cells, sums)
+            cells.clear()
         rows: list[Record] = [(*key, quantity) for key, quantity in sums.items()]
-        return [(TOTALS, rows)]
+        return [(TOTALS, rows), *roll_up(sums, DIMENSIONS)]
 
 
-def _cell() -> defaultdict[tuple[int, int], int]:
-    return defaultdict(int)
+def _cells(count: int) -> Cells:
+    return defaultdict(lambda: [0] * count)
+
+
+def _adding(topic: str, cells: Cells) -> Handler:
+    """Adds up the quantities of a topic's rows."""
+    keys_of, months_of = keys_getter(topic), months_getter(topic)
+    add_to = adder(topic, lambda number, _: [(number, 1)])
+
+    def add(_: int, __: str, event: Any) -> None:
+        add_to(event, cells[keys_of(event), months_of(event)])
+
+    return add
+
+
+def _move(topic: str, cells: Cells, sums: Sums) -> None:
+    """Take the quantities of each row of a topic out of one state and into another."""
+    rows = rows_of_topic(topic)
+    days = list(dict.fromkeys(row.date for row in rows))
+    for number, row in enumerate(rows):
+        day = days.index(row.date)
+        routes = dict(zip(M, routes_of(row), strict=False))
+        for (keys, months), quantities in cells.items():
+            quantity = quantities[number]
+            if quantity:
+                route = routes[keys[_KIND]] if len(routes) > 1 else routes[_ONLY]
+                sums[route.commodity, route.source, months[day], *keys] -= quantity
+                sums[route.commodity, route.target, months[day], *keys] += quantity
 
 
 def keys_getter(topic: str) -> Any:
@@ -158,15 +183,17 @@ def totals(
     condition = where(snapshot, filters, FILTERS)
     columns = ", ".join([*(group.sql for group in by), "commodity", "state"])
     found = snapshot.rows(
-        f"SELECT {columns}, CAST(SUM(quantity) AS BIGINT) FROM {{g}}totals"
-        f" WHERE {condition.sql} GROUP BY {columns} ORDER BY {columns}",
+        f"SELECT {columns}, CAST(SUM(quantity) AS BIGINT) FROM {_source(by, filters)}"
+        f" AND {condition.sql} GROUP BY {columns} ORDER BY {columns}",
         *condition.params,
     )
     hidden = WHOLE_ONLY if by or filters else ()
     nothing = {name: 0 for name in FIGURES if name not in hidden}
     rows: dict[tuple[Any, ...], dict[str, Any]] = {} if by else {(): nothing}
     for *key, commodity, state, quantity in found:
-        row = rows.setdefault(tuple(key), named(by, key) | nothing)
+        row = rows.get(tuple(key))
+        if row is None:
+            row = rows[tuple(key)] = named(by, key) | nothing
         name, sign = _BY_STATE.get((commodity, state), ("", 0))
         if name in nothing:
             row[name] = sign * quantity
@@ -178,15 +205,26 @@ def totals(
     )
 
 
+def _source(by: Sequence[Group], filters: Mapping[str, str]) -> str:
+    """The table that knows what is asked for with the fewest rows, and which months of it."""
+    asked = {*(group.name for group in by), *filters}
+    is_monthly = not asked.isdisjoint(MONTHLY)
+    rollup = rollup_for(asked - MONTHLY)
+    # Of one project the cube's own index finds the months.
+    if rollup is None or (is_monthly and "project" in filters):
+        return "{g}totals WHERE 1 = 1"
+    return f"{{g}}{rollup.table.name} WHERE month {'>' if is_monthly else '='} {EVER}"
+
+
 def verified_minutes(snapshot: Snapshot, projects: Collection[str]) -> dict[str, int]:
     """Verified service minutes of each of these projects, so far."""
     if not projects:
         return {}
     marks = ", ".join("?" * len(projects))
     rows = snapshot.rows(
-        "SELECT project, CAST(SUM(quantity) AS BIGINT) FROM {g}totals"
-        f" WHERE project IN ({marks}) AND commodity = 'MIN' AND state = 'verified'"
-        " GROUP BY project",
+        "SELECT project, quantity FROM {g}totals_projects"
+        f" WHERE month = {EVER} AND project IN ({marks})"
+        " AND commodity = 'MIN' AND state = 'verified'",
         *projects,
     )  # fmt: skip
     return dict(rows)

@@ -8,10 +8,11 @@ two bytes for each event.
 
 import sys
 from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any, Final, get_args
 
 import msgspec
@@ -24,7 +25,6 @@ from ledger.domain.events import TOPICS, Event, StreamType
 from ledger.log import codec
 from ledger.store.log import LogStore, Row
 from projections.folding import Handler
-from projections.moves import Flow
 from projections.session import Snapshot
 from projections.tables import Column, Deltas, Record, Table, integers, text
 from projections.totals import project_of
@@ -103,14 +103,14 @@ class TrailFold:
         names = {f.name for f in fields(TOPICS[topic])}
         return self._hours if names >= {"project", "team"} else self._other
 
-    def _hours(self, position: int, _: str, event: Any, __: list[Flow]) -> None:
+    def _hours(self, position: int, _: str, event: Any) -> None:
         self._projects[event.project].append(position)
         self._organisations[event.organisation].append(position)
         self._actors[event.actor].append(position)
         if event.team is not None and event.team != event.organisation:
             self._organisations[event.team].append(position)
 
-    def _other(self, position: int, owner: str, event: Any, _: list[Flow]) -> None:
+    def _other(self, position: int, owner: str, event: Any) -> None:
         named = {(entity, getattr(event, entity, "")) for entity in LISTED}
         named.add(("project", project_of(getattr(event, "target", ""))))
         topic = type(event).__name__
@@ -126,15 +126,21 @@ class TrailFold:
             (f"{entity}/{entity_id}", block, _packed(positions))
             for entity, lists in self._lists.items()
             for entity_id, all_positions in lists.items()
-            for block, positions in groupby(all_positions, _block_of)
+            for block, positions in _blocks(all_positions)
         ]
         for lists in self._lists.values():
             lists.clear()
         return [(TRAIL, rows)]
 
 
-def _block_of(position: int) -> int:
-    return position // BLOCK
+def _blocks(positions: list[int]) -> Iterator[tuple[int, list[int]]]:
+    """Positions in log order by the blocks they stand in."""
+    start = 0
+    while start < len(positions):
+        block = positions[start] // BLOCK
+        end = bisect_left(positions, (block + 1) * BLOCK, start)
+        yield block, positions[start:end]
+        start = end
 
 
 def _swapped(offsets: "array[int]") -> "array[int]":

@@ -94,7 +94,7 @@ command = Command(
         click.Argument(["file"], default="-", help="where to; - or nothing is stdout"),
         click.Option(["--format", "format_name"], type=click.Choice(list(FORMATS)),
                      default="lines", show_default=True,
-                     help="canonical lines, a journal for hledger, typed columns, or an office table"),
+                     help="canonical lines, a journal for hledger, columns, an office table"),
         click.Option(["--after"], metavar="POSITION", type=_position, default=0,
                      help="only lines after this position"),
         click.Option(["--until"], metavar="POSITION", type=_position,

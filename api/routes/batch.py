@@ -32,6 +32,8 @@ from ledger.domain.errors import InvalidCommand, LedgerError, Refusal
 from ledger.store.requests import Answered, OnError, Refused, Result
 
 MEDIA: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+#: Chunks of one batch that may be under way at once.
+CHUNKS_AHEAD: Final = 3
 #: After these it is not known whether a chunk had its effect.
 UNCERTAIN: Final = ("command_in_flight", "unavailable")
 
@@ -225,6 +227,14 @@ def _results(
 # chunk by chunk
 
 
+class Begun(NamedTuple):
+    """A chunk that was handed over; nothing was, where an earlier one stopped the batch."""
+
+    lines: Sequence[Line]
+    task: asyncio.Task[tuple[list[LineResult], bool]] | None
+    is_first: bool = False
+
+
 class Work:
     """A batch under way: where it is, and whether it goes on."""
 
@@ -249,6 +259,10 @@ class Work:
 
         Raises ClientDisconnect; what was read of the chunk then is not carried out.
         """
+        await self._tell(self._begin(await self._read(lines)))
+
+    async def _read(self, lines: AsyncIterator[Line]) -> list[Line]:
+        """The lines of the next chunk."""
         chunk: list[Line] = []
         self.ended = True
         async for line in lines:
@@ -256,29 +270,57 @@ class Work:
             if len(chunk) == self.bounds.chunk_lines:
                 self.ended = False
                 break
+        return chunk
+
+    def _begin(self, lines: Sequence[Line]) -> Begun:
+        """Hand a chunk over, in its turn; without waiting for what becomes of it."""
         if not self._goes_on:
-            skipped = [LineResult(line=line.number, outcome="skipped") for line in chunk]
-            self.spool.write(_encoded(skipped))
-            return
+            return Begun(lines, None)
         self._chunks += 1
-        try:
-            whole = Chunk(chunk, f"{self._command_id}/{self._chunks}", self._on_error)
-            results, self._goes_on = await _carry_out(self._runtime, self._caller, whole)
-        except LedgerError as error:
-            self._goes_on = False
-            if self._chunks == 1:
-                raise
-            results = [_failed(line, error) for line in chunk]
+        chunk = Chunk(lines, f"{self._command_id}/{self._chunks}", self._on_error)
+        work = _carry_out(self._runtime, self._caller, chunk)
+        return Begun(lines, asyncio.create_task(work), is_first=self._chunks == 1)
+
+    async def _tell(self, begun: Begun) -> None:
+        """Wait for a chunk and write its results. Raises what the first chunk raises."""
+        if begun.task is None:
+            results = [LineResult(line=line.number, outcome="skipped") for line in begun.lines]
+        else:
+            try:
+                results, goes_on = await begun.task
+            except LedgerError as error:
+                if begun.is_first:
+                    raise
+                results, goes_on = [_failed(line, error) for line in begun.lines], False
+            self._goes_on = self._goes_on and goes_on
         self.spool.write(_encoded(results))
 
     async def carry_out_rest(self, lines: AsyncIterator[Line]) -> None:
-        """Carry out chunk after chunk, until the lines end or the client is gone."""
+        """Carry out chunk after chunk, until the lines end or the client is gone.
+
+        Where no line's refusal stops the rest, the next chunks are handed over meanwhile, so that
+        they are decided while others are written. One that fails whole may have some behind it.
+        """
+        room = asyncio.Semaphore(CHUNKS_AHEAD if self._on_error == "continue" else 1)
+        begun: asyncio.Queue[Begun | None] = asyncio.Queue()
         try:
-            with suppress(ClientDisconnect):  # it may send the same again
-                while not self.ended:
-                    await self.carry_out_next(lines)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._tell_all(begun, room))
+                with suppress(ClientDisconnect):  # it may send the same again
+                    while not self.ended:
+                        await room.acquire()
+                        begun.put_nowait(self._begin(await self._read(lines)))
+                begun.put_nowait(None)
         finally:
             self.spool.end()
+
+    async def _tell_all(
+        self, begun: "asyncio.Queue[Begun | None]", room: asyncio.Semaphore
+    ) -> None:
+        """Tell of chunks in their order, as they are done."""
+        while (chunk := await begun.get()) is not None:
+            await self._tell(chunk)
+            room.release()
 
 
 def _failed(line: Line, error: LedgerError) -> LineResult:

@@ -268,7 +268,10 @@ def test_results_come_while_lines_are_still_sent(client: httpx.Client, key: Key)
 def test_a_database_that_goes_away_in_the_middle(
     client: httpx.Client, county: Settings, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before the first result it is a 503; later the lines of the chunk are unknown."""
+    """Before the first result it is a 503; later the lines of the chunk are unknown.
+
+    What was handed over behind it is told of as it is; what was not is skipped.
+    """
     from ledger.domain.errors import Unavailable  # noqa: PLC0415
 
     real = Writer.submit
@@ -286,10 +289,14 @@ def test_a_database_that_goes_away_in_the_middle(
     refused(answer, 503, "unavailable")
     assert answer.headers["retry-after"] == "1"
     away.symmetric_difference_update({"b/1", "b/2"})
-    assert outcomes(send(client, body, key, on_error="continue")) == "ddddduuuuusss"
+    assert outcomes(send(client, body, key, on_error="continue")) == "ddddduuuuuddd"
     away.clear()
     assert outcomes(send(client, body, key, on_error="continue")) == "d" * 13
     assert entries(county) == 13
+    away.add("s/2")
+    body = lines(*map(line, range(13, 26)))
+    assert outcomes(send(client, body, key, "s", on_error="stop")) == "ddddduuuuusss"
+    assert entries(county) == 18
 
 
 def test_a_long_batch_streams_in_bounded_memory(sqlite_url: str) -> None:

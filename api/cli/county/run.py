@@ -32,7 +32,7 @@ KEYS: Final[tuple[tuple[str, Role, tuple[str, ...]], ...]] = (
     ("huli-community-1", "funder", ("HL-COMMUNITY-1",)),
 )
 #: Events read into the figures before it is told.
-READ_AT_ONCE: Final = 50_000
+READ_AT_ONCE: Final = 400_000
 #: Chunks handed over and not yet answered, at most.
 UNDER_WAY: Final = 2
 KEYS_EXPIRE: Final = date(2035, 12, 31)

@@ -1,0 +1,66 @@
+"""Tables that are functions of other tables: the query for their rows, in SQL that all can read.
+
+The folds keep them beside the others; whoever makes the others at once, or doubts them, asks here.
+"""
+
+from typing import Final, NamedTuple, get_args
+
+from ledger.domain.values import MemberKind
+from projections.participation import ACTIVE, CELLS
+from projections.people import DIGITS, PEOPLE, PLAIN, PRESENCE, TOWN, WHOLE
+from projections.rollups import ROLLUPS
+from projections.totals import TOTALS
+
+
+class Derived(NamedTuple):
+    """The query for a table's rows, and the tables it reads."""
+
+    needs: tuple[str, ...]
+    sql: str
+
+
+def _sliced(slice_: str, condition: str = "") -> str:
+    """The minutes that count in a slice, which is an expression."""
+    where = f" WHERE {condition}" if condition else ""
+    return (
+        f"SELECT {slice_} AS slice, member, minutes"
+        f" FROM {{g}}active AS active JOIN {{g}}cells AS cells ON id = cell{where}"
+    )
+
+
+def _presence() -> str:
+    month = "CAST(month AS TEXT)"
+    parts = [
+        _sliced(f"'{WHOLE}'"),
+        _sliced(f"'month/' || substr({month}, 1, 4) || '-' || substr({month}, 5, 2)"),
+        *(
+            _sliced(
+                f"'region:{n}/' || substr(region, 1, {n})",
+                f"length(region) > {TOWN}" if n > TOWN else "",
+            )
+            for n in DIGITS
+        ),
+        *(_sliced(f"'{name}/' || {name}") for name in PLAIN),
+        *(
+            _sliced(f"'member_kind/{kind}'", f"member_kinds LIKE '%{kind}%'")
+            for kind in get_args(MemberKind)
+        ),
+    ]
+    return (
+        "SELECT slice, member, CAST(SUM(minutes) AS BIGINT) AS minutes"
+        f" FROM ({' UNION ALL '.join(parts)}) AS sliced GROUP BY slice, member"
+    )
+
+
+_PEOPLE: Final = (
+    "SELECT slice, CAST(SUM(CASE WHEN minutes > 0 THEN 1 ELSE 0 END) AS BIGINT) AS active,"
+    " CAST(SUM(CASE WHEN minutes > 0 THEN minutes ELSE 0 END) AS BIGINT) AS minutes"
+    " FROM {g}presence GROUP BY slice"
+)
+
+#: Table → how it is made of others, in an order in which these come first.
+DERIVED: Final[dict[str, Derived]] = {
+    **{rollup.table.name: Derived((TOTALS.name,), rollup.select_sql) for rollup in ROLLUPS},
+    PRESENCE.name: Derived((ACTIVE.name, CELLS.name), _presence()),
+    PEOPLE.name: Derived((PRESENCE.name,), _PEOPLE),
+}
