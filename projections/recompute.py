@@ -25,7 +25,7 @@ from projections.columnar import (
     words,
 )
 from projections.columnar import month as month_of
-from projections.derived import DERIVED
+from projections.derived import DERIVED, Derived
 from projections.fund_usage import USAGE
 from projections.moves import WORLD
 from projections.participation import ACTIVE, CELLS, HEADS
@@ -239,6 +239,11 @@ def _trail(_: date | None) -> str:
     )
 
 
+def _derived(table: Derived) -> QueryOf:
+    """What is made of other tables alone knows no days."""
+    return lambda _: table.sql
+
+
 #: Table → the query for its rows; those of cells go by what was verified.
 QUERIES: Final[dict[str, QueryOf]] = {
     MEMBERS.name: _members,
@@ -252,7 +257,7 @@ QUERIES: Final[dict[str, QueryOf]] = {
     USAGE.name: _usage,
     TRAIL.name: _trail,
     VERIFIED: _verified,
-    **{name: (lambda _, sql=table.sql: sql) for name, table in DERIVED.items()},
+    **{name: _derived(table) for name, table in DERIVED.items()},
 }
 #: What must be there before a table can be made.
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
