@@ -22,7 +22,14 @@ from projections.scope import READERS
 #: What stands behind this line is written by the program.
 MARKER: Final = "<!-- made by `python -m api.reference docs/http.md`; do not edit below -->"
 #: Routes that are neither a command nor a figure → who may.
-OTHERS: Final = {"/v1/batch": "of each line", "/v1/events": "auditor"}
+OTHERS: Final = {
+    "/v1/batch": "of each line",
+    "/v1/events": "auditor",
+    "/v1/log/checkpoint": "any",
+    "/v1/log/checkpoints": "any",
+    "/v1/log/proof/inclusion": "any",
+    "/v1/log/proof/consistency": "any",
+}
 
 
 def reference() -> str:

@@ -12,7 +12,7 @@ from api.cli.reading import bring_up
 from api.cli.refusals import REFUSED
 from api.cli.seal import good_segments
 from api.cli.session import Session, session
-from api.cli.signed_files import Small, log_key_option, verifier_for
+from api.cli.signed_files import Small, known_key, log_key_option, verifier_for
 from ledger.domain.errors import CorruptLog
 from ledger.line_check import LineCheck, check_stored, rows_of_lines, signed_roots
 from ledger.log import checkpoint
@@ -91,9 +91,10 @@ def run(
         tell_right(now, check_exported(now, exported, signed_roots(None, given)))
         return
     now.require_whole("admin" if figures else "auditor")
-    signed = signed_roots(now.open().store, given)
+    key = known_key(now, log_key)
+    signed = signed_roots(now.open().store, given, key)
     lines, partings = check_all(now, signed) if figures else (check_lines(now, signed), [])
-    tell_right(now, lines, figures=figures, partings=partings)
+    tell_right(now, lines, figures=figures, partings=partings, is_key_known=key is not None)
     tell_partings(now, partings)
 
 
@@ -103,12 +104,14 @@ def tell_right(
     *,
     figures: bool = False,
     partings: "Sequence[Parting]" = (),
+    is_key_known: bool = True,
 ) -> None:
     """Say what was found right."""
     root, until = lines.root.hex(), lines.signed_until
     right = f"The log is right: {lines.size:,} lines with root {root}."
     if until:
-        right += f"\nThe first {until:,} lines are those that were signed."
+        right += f"\nThe first {until:,} lines are those that were signed"
+        right += "." if is_key_known else ", by whatever key (--log-key names the right one)."
     if figures and not partings:
         right += "\nThe figures are what the log says, folded and recomputed."
     facts = {"lines": lines.size, "root": root, "signed": until}

@@ -56,16 +56,20 @@ def log_key_option() -> click.Option:
     return click.Option(["--log-key"], type=KeyShape(), metavar="KEY", help=said)
 
 
-def verifier_for(now: Session, given: Verifier | None) -> Verifier:
-    """The public key given, or that of the own signing key. Raises click.UsageError."""
+def known_key(now: Session, given: Verifier | None) -> Verifier | None:
+    """The public key given, or that of the own signing key, if there is one."""
     from ledger.signing import signer_of  # noqa: PLC0415 (not for --help)
 
-    if given is not None:
-        return given
-    signer = signer_of(now.settings())
-    if signer is None:
+    signer = None if given is not None else signer_of(now.settings())
+    return given if signer is None else signer.verifier
+
+
+def verifier_for(now: Session, given: Verifier | None) -> Verifier:
+    """The same; click.UsageError where there is none."""
+    found = known_key(now, given)
+    if found is None:
         raise click.UsageError("--log-key is needed: the public key of the log.")
-    return signer.verifier
+    return found
 
 
 def put(output: Path | None, content: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from ledger.domain.errors import CorruptLog
 from ledger.log import checkpoint, codec, merkle
-from ledger.log.checkpoint import BadCheckpoint, Checkpoint
+from ledger.log.checkpoint import BadCheckpoint, Checkpoint, Verifier
 from ledger.store.log import LogStore, Row, row_of_line
 from ledger.store.tree import rows_between
 
@@ -117,24 +117,29 @@ def rows_of_lines(lines: Iterable[bytes]) -> Iterator[Row]:
 
 
 def signed_roots(
-    store: LogStore | None = None, others: Iterable[Checkpoint] = ()
+    store: LogStore | None = None,
+    others: Iterable[Checkpoint] = (),
+    key: Verifier | None = None,
 ) -> dict[int, bytes]:
     """The roots that were signed, by size: of the kept checkpoints of a store, and of others.
 
-    Raises CorruptLog for a kept one that its key did not sign, or when two exclude each other.
+    `key`: the log's own; what others have signed is then none of its words. Raises CorruptLog for
+    a kept one that its key did not sign, or when two exclude each other.
     """
     found: dict[int, bytes] = {}
-    for each in (*_kept(store), *others):
+    for each in (*_kept(store, key), *others):
         if found.setdefault(each.size, each.root) != each.root:
             error = "two roots were signed for this size"
             raise CorruptLog("checkpoint", size=each.size, error=error)
     return found
 
 
-def _kept(store: LogStore | None) -> Iterator[Checkpoint]:
+def _kept(store: LogStore | None, key: Verifier | None) -> Iterator[Checkpoint]:
     after = 0
     while store is not None and (some := store.checkpoints(after, PAGE)):
         for kept in some:
+            if key is not None and kept.verifier != str(key):
+                continue
             try:
                 found = checkpoint.check(kept.note, checkpoint.parse_verifier(kept.verifier))
             except BadCheckpoint as error:

@@ -14,7 +14,7 @@ from ledger.signing import require_signer, signer_of, write_key
 from tests.signed_log import LOG_KEY
 
 TEXT: Final = write_signer(LOG_KEY)
-SECRET: Final = TEXT.rpartition("+")[2]
+SECRET: Final = TEXT.split("+", 4)[4]
 
 
 @pytest.fixture
