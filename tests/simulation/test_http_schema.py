@@ -35,7 +35,7 @@ from tests.simulation.programs import LONG
 pytestmark = [pytest.mark.xdist_group("simulation"), pytest.mark.timeout(3 * 3600)]
 #: How many requests are made at least, one by one; and how many scenes of several.
 CASES: Final = 5_000 if LONG else 200
-SCENES: Final = 300 if LONG else 8
+SCENES: Final = 300 if LONG else 5
 STEPS: Final = 8
 #: Nothing of these can be wrong.
 UNASKED: Final = ("GET /livez", "GET /readyz", "GET /metrics")
