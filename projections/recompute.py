@@ -239,6 +239,11 @@ def _trail(_: date | None) -> str:
     )
 
 
+def _of_tables(sql: str) -> QueryOf:
+    """What is made of other tables is so whatever day counts."""
+    return lambda _: sql
+
+
 #: Table → the query for its rows; those of cells go by what was verified.
 QUERIES: Final[dict[str, QueryOf]] = {
     MEMBERS.name: _members,
@@ -252,7 +257,7 @@ QUERIES: Final[dict[str, QueryOf]] = {
     USAGE.name: _usage,
     TRAIL.name: _trail,
     VERIFIED: _verified,
-    **{name: (lambda _, sql=table.sql: sql) for name, table in DERIVED.items()},
+    **{name: _of_tables(table.sql) for name, table in DERIVED.items()},
 }
 #: What must be there before a table can be made.
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
