@@ -25,7 +25,7 @@ from projections.columnar import (
     words,
 )
 from projections.columnar import month as month_of
-from projections.derived import DERIVED, Derived
+from projections.derived import DERIVED
 from projections.fund_usage import USAGE
 from projections.moves import WORLD
 from projections.participation import ACTIVE, CELLS, HEADS
@@ -239,9 +239,9 @@ def _trail(_: date | None) -> str:
     )
 
 
-def _derived(table: Derived) -> QueryOf:
-    """What is made of other tables alone knows no days."""
-    return lambda _: table.sql
+def _of_tables(sql: str) -> QueryOf:
+    """What is made of other tables is so whatever day counts."""
+    return lambda _: sql
 
 
 #: Table → the query for its rows; those of cells go by what was verified.
@@ -257,7 +257,7 @@ QUERIES: Final[dict[str, QueryOf]] = {
     USAGE.name: _usage,
     TRAIL.name: _trail,
     VERIFIED: _verified,
-    **{name: _derived(table) for name, table in DERIVED.items()},
+    **{name: _of_tables(table.sql) for name, table in DERIVED.items()},
 }
 #: What must be there before a table can be made.
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
