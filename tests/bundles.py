@@ -28,10 +28,10 @@ class Verdict(NamedTuple):
 
 
 def verify(folder: Path, *words: str) -> Verdict:
-    """Run a bundle's own program in an empty folder, with the standard library alone."""
+    """Run a bundle's own program in an empty folder; `-S`: nothing that is installed is there."""
     with tempfile.TemporaryDirectory() as elsewhere:
         done = subprocess.run(
-            [sys.executable, "-I", str(folder / "verify.py"), *words],
+            [sys.executable, "-I", "-S", str(folder / "verify.py"), *words],
             cwd=elsewhere, env={}, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
     return Verdict(done.returncode, done.stdout + done.stderr)

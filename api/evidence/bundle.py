@@ -58,7 +58,9 @@ def write_bundle(contents: Contents, folder: Path) -> Bundled:
 
     Raises CorruptLog, InvalidSettings, Unavailable, NotFound; the folder is not to be used then.
     """
-    told = list(_figures_of(contents))
+    rows = _figures_of(contents)
+    told = list(rows) if contents.stream else []
+    lines = sorted(b"%b\n" % to_json(row) for row in told or rows)
     signed = sign_at(contents.store, contents.signer, contents.snapshot.position)
     verifier = str(contents.signer.verifier)
     found = checkpoint.check(signed, contents.signer.verifier)
@@ -68,7 +70,7 @@ def write_bundle(contents: Contents, folder: Path) -> Bundled:
     (folder / "checkpoint").write_bytes(signed)
     write_json(folder / "bundle.json", {"key": verifier, "stream": contents.stream})
     write_json(folder / "postings.json", figures.TABLE)
-    (folder / "figures.jsonl").write_bytes(b"".join(sorted(b"%b\n" % to_json(row) for row in told)))
+    (folder / "figures.jsonl").write_bytes(b"".join(lines))
     (folder / "verify.py").write_bytes(verify_program())
     text = readme.text(found, verifier, contents.stream, told)
     (folder / "README.md").write_text(text, encoding="utf-8")
@@ -157,20 +159,20 @@ class _LogProof:
     def __init__(self, found: Checkpoint) -> None:
         self._found = found
         self._frontier: list[bytes] = []
-        self._leaves: list[bytes] = []
+        self._leaves = bytearray()
 
     def take(self, row: Row) -> None:
         """One more row."""
         leaf = merkle.leaf_hash(row.line())
-        merkle.extend(self._frontier, len(self._leaves), leaf)
-        self._leaves.append(leaf)
+        merkle.extend(self._frontier, row.position - 1, leaf)
+        self._leaves += leaf
 
     def write(self, folder: Path) -> None:
         """Write the leaves. Raises CorruptLog for another root."""
-        if (len(self._leaves), merkle.root(self._frontier)) != self._found[1:]:
+        if merkle.root(self._frontier) != self._found.root:
             error = "the lines give another root"
             raise CorruptLog("hashes", position=self._found.size, error=error)
-        (folder / "leaves").write_bytes(b"".join(self._leaves))
+        (folder / "leaves").write_bytes(self._leaves)
 
 
 class _StreamProof:

@@ -1,6 +1,5 @@
 """A bundle as a folder, or as one .zip or .tar file whose bytes depend on its contents alone."""
 
-import os
 import shutil
 import tarfile
 import tempfile
@@ -59,4 +58,4 @@ def packed(target: Path) -> Iterator[Path]:
         else:
             file = Path(beside) / target.name
             pack(folder, file)
-            os.link(file, target)
+            file.rename(target)

@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import reduce
 from hashlib import sha256, sha512
 from itertools import zip_longest
 from operator import itemgetter
@@ -102,12 +103,15 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256(0x01 ‖ left ‖ right)."""
     return sha256(b"\1" + left + right).digest()
 
-def root_of(nodes: list[bytes]) -> bytes:
-    """The root over leaf hashes: level by level in pairs, where a last one alone moves up."""
-    while len(nodes) > 1:
-        pairs = zip(nodes[::2], nodes[1::2], strict=False)
-        nodes = [node_hash(*pair) for pair in pairs] + nodes[len(nodes) & ~1 :]
-    return nodes[0] if nodes else sha256(b"").digest()
+def grow(frontier: list[bytes], size: int, node: bytes) -> None:
+    """Add a leaf to the perfect subtrees, largest first, of a tree of `size`."""
+    while size & 1:
+        node, size = node_hash(frontier.pop(), node), size >> 1
+    frontier.append(node)
+
+def root_of(frontier: list[bytes]) -> bytes:
+    """The root: the subtrees folded from the smallest."""
+    return reduce(lambda right, left: node_hash(left, right), reversed(frontier or [b""]))
 
 def root_by(proof: list[str], node: bytes, place: int, size: int) -> bytes | None:
     """The root an inclusion proof leads to (RFC 9162, 2.1.3.2), None if it is of another place."""
@@ -303,18 +307,18 @@ def read_json(path: Path) -> Any:
 
 def read_lines(folder: Path, stream: str, size: int, root: bytes, figures: Figures) -> int:
     """Judge and sum up the lines, of the whole log or of a stream; the stream's last version."""
-    lines, hashes, number = Lines(gapless=not stream), list[bytes](), 0
-    leaves = b"" if stream else (folder / "leaves").read_bytes()
+    lines, frontier, number = Lines(gapless=not stream), list[bytes](), 0
     proofs = read_json(folder / "proofs.json") if stream else []
     notes = dict(notes_of(folder / "notes.jsonl"))
-    with (folder / "lines.jsonl").open("rb") as file:
+    hashes = (folder / ("proofs.json" if stream else "leaves")).open("rb")
+    with hashes, (folder / "lines.jsonl").open("rb") as file:
         try:
             for number, line in enumerate(file, 1):
                 leaf = sha256(b"\0" + line[:-1]).digest()
                 row = lines.take(line.decode())
                 if not stream:
-                    hashes.append(leaf)
-                    if leaf != leaves[32 * number - 32 : 32 * number]:
+                    grow(frontier, number - 1, leaf)
+                    if leaf != hashes.read(32):
                         raise ValueError("not the line that was signed")
                 elif row["originator_id"] != stream if number > 1 else row["position"] != 1:
                     raise ValueError(f"neither the first of the log nor of {stream}")
@@ -325,8 +329,8 @@ def read_lines(folder: Path, stream: str, size: int, root: bytes, figures: Figur
                     del notes[digest]
         except MALFORMED as fault:
             raise Refuted(f"lines.jsonl, line {number}: {fault}") from None
-    if not stream and (number, len(leaves), root_of(hashes)) != (size, 32 * size, root):
-        raise Refuted(f"lines.jsonl: {number} lines, root {root_of(hashes).hex()}")
+        if not stream and (number, root_of(frontier), hashes.read(1)) != (size, root, b""):
+            raise Refuted(f"lines.jsonl: {number} lines, root {root_of(frontier).hex()}")
     if notes or (stream and len(proofs) != number):
         raise Refuted(f"{min(notes.values(), default='proofs.json')}: of no line")
     return lines.versions[stream]
