@@ -1,5 +1,6 @@
 """What may be asked of reads."""
 
+from datetime import date
 from typing import TypedDict
 
 
@@ -8,6 +9,10 @@ class Asked(TypedDict, total=False):
 
     #: At least this position is seen: with the position of a write, that write.
     min_position: int
+    #: Of figures: only what was recorded by then, a position or an RFC 3339 time.
+    known_at: int | str
+    #: Of figures: only what counts on this day or before.
+    as_of: date
 
 
 class Slice(Asked, total=False):
