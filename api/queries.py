@@ -3,6 +3,7 @@
 An unknown parameter, or one given twice, is an error: never an answer to another question.
 """
 
+from datetime import date
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -13,7 +14,8 @@ from msgspec.structs import fields
 
 from api.bodies import refusal
 from ledger.domain.errors import InvalidCommand
-from ledger.domain.values import Count
+from ledger.domain.values import END, Count
+from projections.moments import KNOWN_AT
 
 #: How many things a page holds.
 Limit = Annotated[int, Meta(ge=1, le=1000, examples=[100])]
@@ -31,6 +33,26 @@ class ReadQuery(Query, frozen=True, kw_only=True):
     #: The answer must be true at this position or a later one: with the position of a write, at
     #: least that write is seen. Waited for a few seconds, then refused with `behind`.
     min_position: Count = 0
+
+
+#: A position, or a time that stands for the last position recorded by then.
+KnownAt = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        examples=["2025-06-30T16:00:00Z"],
+        extra_json_schema={"pattern": f"^{KNOWN_AT}{END}"},
+    ),
+]
+
+
+class PastQuery(ReadQuery, frozen=True, kw_only=True):
+    """What may be asked of every figure: what it is true at, on two axes of time."""
+
+    #: Only what was recorded by then: a position, or an RFC 3339 time that has passed.
+    known_at: KnownAt | None = None
+    #: Only what counts on this day or before: service on its day, money on the day of the act.
+    as_of: date | None = None
 
 
 Q = TypeVar("Q", bound=Query)

@@ -5,6 +5,8 @@ this caller may see them. Whatever it shows of a member or a fund is noted.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from datetime import date
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -16,14 +18,17 @@ from starlette.concurrency import run_in_threadpool
 from api.call import call_of, template_of
 from api.cursors import next_link, pack
 from api.errors import Behind
-from api.queries import ReadQuery, read_query
+from api.queries import PastQuery, ReadQuery, read_query
 from api.runtime import Runtime, runtime_of
 from ledger.domain.access import Caller
+from ledger.domain.errors import InvalidCommand
 from ledger.states import States
 from ledger.store.log import LogStore
 from projections import scope
 from projections.looks import Looks
+from projections.moments import Moment, find_moment
 from projections.session import Snapshot
+from projections.standing import Standing
 
 JSON: Final = "application/json"
 
@@ -37,19 +42,37 @@ class Shown(NamedTuple):
 
 
 class Look:
-    """One caller's look at everything, as it stood at one position."""
+    """One caller's look at everything, as it stood at one moment."""
 
-    def __init__(self, runtime: Runtime, snapshot: Snapshot, caller: Caller) -> None:
-        self.snapshot = snapshot
+    def __init__(self, runtime: Runtime, standing: Standing, caller: Caller) -> None:
+        #: The figures, as they stood.
+        self.standing = standing
+        #: The tables in use: they say what the caller may see, whatever is asked about.
+        self.live: Snapshot = standing.live
         self.caller = caller
         self._runtime = runtime
+        #: Ends with the look: what was asked of other moments.
+        self.others = ExitStack()
         #: What of members and funds is shown: `member/V0001`, `fund/F1`.
         self.seen: list[str] = []
 
     @property
     def position(self) -> int:
         """The position all of it is true at."""
-        return self.snapshot.position
+        return self.standing.moment.position
+
+    def at(self, known_at: str | None, as_of: date | None, field: str) -> Standing:
+        """The same as it stood at another moment; at the same position when none is named.
+
+        Raises InvalidCommand at the field, Behind.
+        """
+        moment = self.standing.moment._replace(as_of=as_of)
+        if known_at is not None:
+            moment = find_moment(self.store, known_at, as_of, field)
+        if moment.position > self.live.position:
+            raise Behind(field, position=self.live.position)
+        other = Standing(self.store, self.live, self._runtime.pasts, moment)
+        return self.others.enter_context(other)
 
     @property
     def store(self) -> LogStore:
@@ -89,29 +112,62 @@ def handler(view: View) -> Callable[[Request], Awaitable[Response]]:
         caller = await runtime.admit(request)
         scope.require_reader(caller, view.what)
         query = read_query(request, view.query)
-        await runtime.freshness.reach(query.min_position, runtime.bounds.read_wait_s)
-        return await run_in_threadpool(_answer, request, runtime, caller, view, query)
+        asked = _Asked(caller, query, await _moment(runtime, query))
+        await runtime.freshness.reach(asked.position, runtime.bounds.read_wait_s)
+        return await run_in_threadpool(_answer, request, runtime, view, asked)
 
     return read
 
 
-def _answer(
-    request: Request, runtime: Runtime, caller: Caller, view: View, query: ReadQuery
-) -> Response:
+class _Asked(NamedTuple):
+    """Who asks what, and about which moment (None: now)."""
+
+    caller: Caller
+    query: ReadQuery
+    moment: Moment | None
+
+    @property
+    def position(self) -> int:
+        """Where the tables in use must stand at least."""
+        return self.moment.position if self.moment else self.query.min_position
+
+
+async def _moment(runtime: Runtime, query: ReadQuery) -> Moment | None:
+    """The moment that was asked for, None for now. Raises InvalidCommand."""
+    if not isinstance(query, PastQuery) or query.known_at is None:
+        return None
+    store = runtime.ledger.store
+    moment = await run_in_threadpool(find_moment, store, query.known_at, query.as_of)
+    if moment.position < query.min_position:
+        raise InvalidCommand("known_at", reason="before min_position", position=moment.position)
+    return moment
+
+
+def _answer(request: Request, runtime: Runtime, view: View, asked: _Asked) -> Response:
     """Look, show, and note who has looked. In a thread of the pool."""
-    with runtime.reads.read() as snapshot:
-        if snapshot.position < query.min_position:
-            raise Behind("min_position", position=snapshot.position)
-        look = Look(runtime, snapshot, caller)
-        shown = view.show(look, query)
+    with runtime.reads.read() as live:
+        if live.position < asked.position:
+            raise Behind("min_position", position=live.position)
+        moment = asked.moment or Moment(live.position, getattr(asked.query, "as_of", None))
+        with Standing(runtime.ledger.store, live, runtime.pasts, moment) as standing:
+            look = Look(runtime, standing, asked.caller)
+            with look.others:
+                shown = view.show(look, asked.query)
     note(request, look.seen)
     body = msgspec.json.encode(shown.answer)
     if shown.explain:
-        body = body[:-1] + b',"explain":' + msgspec.json.encode(shown.explain) + b"}"
+        explained = _pinned(shown.explain, moment)
+        body = body[:-1] + b',"explain":' + msgspec.json.encode(explained) + b"}"
     headers = {"ledger-position": str(look.position), "cache-control": "no-store"}
     if shown.next is not None:
         headers["link"] = next_link(request, cursor=pack(shown.next))
     return Response(body, 200, headers, JSON)
+
+
+def _pinned(url: str, moment: Moment) -> str:
+    """An address that goes on telling the same, whatever comes to the log."""
+    axes = f"known_at={moment.position}" + (f"&as_of={moment.as_of}" if moment.as_of else "")
+    return f"{url}{'&' if '?' in url else '?'}{axes}"
 
 
 def note(request: Request, seen: list[str]) -> None:

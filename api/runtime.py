@@ -31,6 +31,7 @@ from ledger.store.requests import Answered, OnError, Refused
 from ledger.store.tree import origin_of
 from projections.database import open_engine, open_reads
 from projections.looks import Looks
+from projections.past import Pasts
 from projections.runner import Tailer
 
 log = logging.getLogger("hourledger.receipts")
@@ -53,6 +54,8 @@ class Runtime:
             stack.callback(self.reads.close)
             self.looks = Looks(open_engine(settings.read_models))
             stack.callback(self.looks.close)
+            self.pasts = Pasts(self.ledger.store, sealed=settings.sealed)
+            stack.callback(self.pasts.close)
             self.tailer = Tailer(self.ledger.store, self.reads) if tailer else None
             if self.tailer is not None:
                 self.tailer.start()

@@ -47,6 +47,7 @@ class MemberBalance(Struct, frozen=True, kw_only=True):
     """A member's figures: whole minutes, whole credit-minutes."""
 
     position: int
+    as_of: date | None = None
     member: str
     region: str
     kinds: tuple[str, ...]
@@ -60,14 +61,16 @@ class MemberBalance(Struct, frozen=True, kw_only=True):
     credit_earned: int
     credit_spent: int
     credit_available: int
-    #: By the star levels of the member's region on the day asked for.
+    #: By the star levels of the member's region on the day told beside them.
     stars: int
+    stars_on: date
 
 
 class PolicyBalance(Struct, frozen=True, kw_only=True):
     """A policy's figures; `grants` are those that were not revoked."""
 
     position: int
+    as_of: date | None = None
     policy: str
     name: str
     dimension: str
@@ -161,7 +164,10 @@ def _redeemed(_: int, route: Route) -> list[tuple[int, int]]:
 
 
 def member_balance(snapshot: Snapshot, member: str, on: date | None = None) -> MemberBalance:
-    """A member's figures, with stars as of a day (today). Raises MemberNotFound."""
+    """A member's figures, with the stars of a day. Raises MemberNotFound.
+
+    Without a day it is the snapshot's `as_of`, else the day of its `moment`, else today.
+    """
     rows = snapshot.rows(f"{_SELECT} WHERE member = ?", member)
     if not rows:
         raise MemberNotFound("member", member=member)
@@ -191,15 +197,17 @@ def _balance(
 ) -> MemberBalance:
     """A row of the table as an answer."""
     found = dict(zip(MEMBERS.names(), row, strict=True))
-    day = on or rules.today(datetime.now(UTC))
+    day = on or snapshot.as_of or rules.today(snapshot.moment or datetime.now(UTC))
     return MemberBalance(
         **found
         | {
             "position": snapshot.position,
+            "as_of": snapshot.as_of,
             "kinds": tuple(found["kinds"].split("+")),
             "registered": found["registered"] > 0,
             "credit_available": found["credit_earned"] - found["credit_spent"],
             "stars": rules.stars_for(found["region"], found["verified_minutes"], day),
+            "stars_on": day,
         }
     )
 
@@ -213,6 +221,7 @@ def policy_balance(snapshot: Snapshot, policy: str) -> PolicyBalance:
     granted, revoked, redeemed = rows[0] if rows else (0, 0, 0)
     return PolicyBalance(
         position=snapshot.position,
+        as_of=snapshot.as_of,
         policy=policy,
         name=listed.name,
         dimension=listed.kind,

@@ -6,6 +6,7 @@ that paid for the project, and are never added up across funds.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import date
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
@@ -37,7 +38,8 @@ HELD: Final = {
     "transit": "in_transit_fen",
     "returned": "returned_fen",
 }
-_FOR_TARGETS: Final = ("allocated", "spent")
+#: Classes of accounts that name a target.
+FOR_TARGETS: Final = ("allocated", "spent")
 MINUTES_IN_HOUR: Final = 60
 
 M = TypeVar("M", bound="Money")
@@ -95,6 +97,7 @@ class FundUsage(Money, kw_only=True):
     """A fund, or what one source gave to it: sums, and the same by source, receipt and target."""
 
     position: int
+    as_of: date | None = None
     fund: str
     name: str
     organisation: str
@@ -113,6 +116,7 @@ class SourceUsage(Money, kw_only=True):
     """The money of one source, and each fund it went to."""
 
     position: int
+    as_of: date | None = None
     source_id: str
     source_kinds: tuple[str, ...]
     funds: list[FundUsage]
@@ -163,7 +167,7 @@ class Line(NamedTuple):
 def _target_of(account: str) -> str:
     """The target of an account `allocated/<fund>/<target>`, empty for others."""
     parts = account.split("/", 2)
-    return parts[2] if parts[0] in _FOR_TARGETS else ""
+    return parts[2] if parts[0] in FOR_TARGETS else ""
 
 
 #: Account → fen.
@@ -187,6 +191,7 @@ def source_usage(snapshot: Snapshot, source_id: str, source_kind: str | None = N
         raise SourceNotFound("source", source=source_id)
     found = SourceUsage(
         position=snapshot.position,
+        as_of=snapshot.as_of,
         source_id=source_id,
         source_kinds=tuple(sorted({line.source_kind for line in lines})),
         funds=[
@@ -225,6 +230,7 @@ def _usage(snapshot: Snapshot, fund: str, lines: list[Line]) -> FundUsage:
     minutes = sum(target.verified_minutes for target in targets)
     found = FundUsage(
         position=snapshot.position,
+        as_of=snapshot.as_of,
         fund=fund,
         name=listed.name,
         organisation=listed.organisation,

@@ -9,6 +9,7 @@ from projections import balances, catalogue, fund_usage, participation, totals, 
 from projections.folding import Fold, Handler
 from projections.session import Snapshot
 from projections.tables import Deltas, Table
+from projections.until import Until
 
 TABLES: Final[tuple[Table, ...]] = (
     *balances.TABLES,
@@ -39,6 +40,11 @@ class Projector:
         for fold in self._folds:
             for topic, handler in fold.handlers().items():
                 self._handlers.setdefault(topic, []).append(handler)
+        self._until = Until(snapshot) if snapshot.as_of else None
+        #: Who names members and things, and who lists events, whatever day these count on.
+        members, things, *_, listing = self._folds
+        self._naming = {**things.handlers(), **members.handlers()}
+        self._listing = listing.handlers()
 
     def fold(self, rows: Iterable[Row]) -> Deltas:
         """The deltas of the next rows of the log. Raises CorruptLog."""
@@ -47,6 +53,9 @@ class Projector:
 
     def take(self, rows: Iterable[Row]) -> None:
         """Fold the next rows of the log, without asking for deltas yet. Raises CorruptLog."""
+        if self._until is not None:
+            self._take_until(rows, self._until)
+            return
         handlers = self._handlers
         for position, stream, _, topic, state, _ in rows:
             event = decode(topic, state)
@@ -58,3 +67,17 @@ class Projector:
     def drain(self) -> Deltas:
         """The deltas of all that was taken since the last time."""
         return [delta for fold in self._folds for delta in fold.drain()]
+
+    def _take_until(self, rows: Iterable[Row], until: Until) -> None:
+        """The same of what counts until a day. Events are listed and things named nevertheless."""
+        for position, stream, _, topic, state, _ in rows:
+            event = decode(topic, state)
+            owner = stream[stream.index("/") + 1 :]
+            if (left := until.left_of(stream, event)) is not None:
+                for handler in self._handlers[topic]:
+                    handler(position, owner, left)
+            else:
+                self._listing[topic](position, owner, event)
+                if (name := until.name_in(stream, event)) is not None:
+                    self._naming[type(name).__name__](position, owner, name)
+            self.position = position

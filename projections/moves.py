@@ -11,6 +11,7 @@ read models run them over every event there ever was.
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import cache
 from string import Formatter
 from typing import Any, Final, NamedTuple, cast, get_args, get_origin
 
@@ -158,6 +159,7 @@ def _flows_text(rows: list[Posting]) -> str:
     return "\n".join([*lines, " return out"])
 
 
+@cache
 def _compile(text: str) -> Any:
     """The function of a source made from the table."""
     names: dict[str, Any] = {"Move": Move}

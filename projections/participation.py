@@ -7,6 +7,7 @@ month, cell and member; a cell is one combination of what one may slice by.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import date
 from operator import attrgetter
 from typing import Any, Final, get_args
 
@@ -82,6 +83,7 @@ class Participation(Struct, frozen=True, kw_only=True):
     """
 
     position: int
+    as_of: date | None = None
     group_by: tuple[str, ...]
     filters: dict[str, str]
     rows: list[dict[str, Any]]
@@ -209,7 +211,11 @@ def participation(
         counted = (registered.get(of_members, 0), profile.population if profile else None)
         rows.append(row | _figures(*active.get(key, (0, 0)), *counted))
     return Participation(
-        position=snapshot.position, group_by=tuple(group_by), filters=dict(filters), rows=rows
+        position=snapshot.position,
+        as_of=snapshot.as_of,
+        group_by=tuple(group_by),
+        filters=dict(filters),
+        rows=rows,
     )
 
 
@@ -258,6 +264,17 @@ def _distinct(
         *condition.params,
     )
     return {tuple(key): (active, minutes or 0) for *key, active, minutes in rows}
+
+
+def minutes_by_member(snapshot: Snapshot, filters: Mapping[str, str]) -> dict[str, int]:
+    """Verified minutes of each member within filters; above zero of those who are active."""
+    condition = where(snapshot, filters, FILTERS)
+    rows = snapshot.rows(
+        "SELECT member, CAST(SUM(minutes) AS BIGINT) FROM {g}active JOIN {g}cells ON id = cell"
+        f" WHERE {condition.sql} GROUP BY member",
+        *condition.params,
+    )
+    return dict(rows)
 
 
 def _kinds(filters: Mapping[str, str]) -> list[str]:

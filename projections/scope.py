@@ -99,6 +99,17 @@ def _is_open_to(caller: Caller, seen: Listed) -> bool:
     )
 
 
+def sees_members(caller: Caller, figure: str) -> None:
+    """A funder's view aggregates minutes: it never lists the members behind. Raises Forbidden."""
+    if figure in ("verified_minutes", "fen_per_verified_hour") and not is_reader(caller, "figures"):
+        raise Forbidden("figure", needs="auditor")
+
+
+def sees_heads(caller: Caller) -> bool:
+    """Whether the caller may see who is registered: members belong to regions alone."""
+    return not caller.organisations
+
+
 def check_source(caller: Caller, source: str, at: str = "source") -> None:
     """A source of money spans funds and regions. Raises SourceNotFound, Forbidden.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from ledger.domain.errors import LedgerError
@@ -72,13 +73,39 @@ class Engine(Protocol):
 
 
 class Snapshot:
-    """The read models of one generation at one position, for the length of one transaction."""
+    """The read models of one generation at one position, for the length of one transaction.
 
-    def __init__(self, session: Readable, generation: int, position: int, prefix: str) -> None:
+    Its figures are the moves up to the position that count on `as_of` or before; on any day
+    when that is None. What depends on the time of asking, such as stars, is told for `moment`.
+    """
+
+    def __init__(
+        self,
+        session: Readable,
+        generation: int,
+        position: int,
+        prefix: str,
+        *,
+        as_of: date | None = None,
+        moment: datetime | None = None,
+    ) -> None:
         self._session = session
         self._prefix = prefix
         self.generation = generation
         self.position = position
+        self.as_of = as_of
+        self.moment = moment
+
+    def until(
+        self, position: int, as_of: date | None = None, moment: datetime | None = None
+    ) -> "Snapshot":
+        """The same tables for reading lists of positions, which end at this one.
+
+        Figures are true there only where position and `as_of` are those of the tables.
+        """
+        return Snapshot(
+            self._session, self.generation, position, self._prefix, as_of=as_of, moment=moment
+        )
 
     @property
     def keeps_sums(self) -> bool:

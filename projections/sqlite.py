@@ -34,9 +34,11 @@ _DAMAGED: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
 class SqliteSession:
-    """One transaction on one connection."""
+    """One transaction on one connection; without a recorder nothing can be tracked."""
 
-    def __init__(self, connection: sqlite3.Connection, recorder: SQLiteTrackingRecorder) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, recorder: SQLiteTrackingRecorder | None = None
+    ) -> None:
         self._connection = connection
         self._recorder = recorder
 
@@ -97,6 +99,7 @@ class SqliteSession:
 
     def track(self, name: str, position: int) -> None:
         """Move the position tracked under a name forward, with the library's recorder."""
+        assert self._recorder is not None
         cursor = SQLiteCursor(self._connection.cursor())
         self._recorder._insert_tracking(cursor, Tracking(name, position))  # noqa: SLF001 (its own transaction would be another one)
 

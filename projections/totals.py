@@ -7,6 +7,8 @@ Training stands apart from service throughout.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -88,6 +90,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     """
 
     position: int
+    as_of: date | None = None
     group_by: tuple[str, ...]
     filters: dict[str, str]
     rows: list[dict[str, str | int]]
@@ -147,6 +150,7 @@ def _move(topic: str, cells: Cells, sums: Sums) -> None:
                 sums[route.commodity, route.target, months[day], *keys] += quantity
 
 
+@cache
 def keys_getter(topic: str) -> Any:
     """A function that gives an event's DIMENSIONS, empty where it has none."""
     names = {f.name for f in fields(TOPICS[topic])}
@@ -199,6 +203,7 @@ def totals(
             row[name] = sign * quantity
     return Totals(
         position=snapshot.position,
+        as_of=snapshot.as_of,
         group_by=tuple(group_by),
         filters=dict(filters),
         rows=list(rows.values()),

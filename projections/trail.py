@@ -25,6 +25,7 @@ from ledger.domain.events import TOPICS, Event, StreamType
 from ledger.log import codec
 from ledger.store.log import LogStore, Row
 from projections.folding import Handler
+from projections.postings import POSTINGS
 from projections.session import Snapshot
 from projections.tables import Column, Deltas, Record, Table, integers, text
 from projections.totals import project_of
@@ -57,7 +58,16 @@ _NOT_FOUND: Final[Mapping[str, type[NotFound]]] = {
     "fund": errors.FundNotFound,
     "key": errors.KeyNotFound,
 }
+#: Topics whose events name a project, and at times a team.
+_OF_TEAMS: Final = frozenset(
+    topic for topic, kind in TOPICS.items() if {f.name for f in fields(kind)} >= {"project", "team"}
+)
 _COMMON: Final = frozenset(f.name for f in fields(Event))
+#: The days an event counts on: that of the act, and those of its moves.
+_DAYS: Final = {
+    topic: ("effective_on", *dict.fromkeys(row.date for row in POSTINGS if row.topic == topic))
+    for topic in TOPICS
+}
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -76,9 +86,13 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class Trail(Struct, frozen=True, kw_only=True):
-    """Entries in log order; `after` is where the next page begins, None at the end."""
+    """Entries in log order; `after` is where the next page begins, None at the end.
+
+    As of a day: the events that count, or of which a move counts, on it or before.
+    """
 
     position: int
+    as_of: date | None = None
     entity: str
     entries: list[Entry]
     after: int | None
@@ -100,8 +114,7 @@ class TrailFold:
         return {topic: self._handler(topic) for topic in TOPICS}
 
     def _handler(self, topic: str) -> Handler:
-        names = {f.name for f in fields(TOPICS[topic])}
-        return self._hours if names >= {"project", "team"} else self._other
+        return self._hours if topic in _OF_TEAMS else self._other
 
     def _hours(self, position: int, _: str, event: Any) -> None:
         self._projects[event.project].append(position)
@@ -164,6 +177,8 @@ def positions_of(snapshot: Snapshot, entity: str, after: int = 0) -> Iterator[in
     ):
         for offset in _swapped(array("H", bytes(offsets))):
             position = block * BLOCK + offset
+            if position > snapshot.position:
+                return
             if position > after:
                 yield position
 
@@ -178,12 +193,14 @@ def trail(
     kind, _, entity_id = entity.partition("/")
     if kind not in (*get_args(StreamType), "actor") or not entity_id:
         raise InvalidCommand("entity")
-    rows = list(islice(rows_of(store, snapshot, entity, after), limit + 1))
-    if not rows and not (after and any(rows_of(store, snapshot, entity))):
+    within = (row for row in rows_of(store, snapshot, entity, after) if _counts(row, snapshot))
+    rows = list(islice(within, limit + 1))
+    if not rows and not any(rows_of(store, snapshot, entity)):
         raise _NOT_FOUND.get(kind, NotFound)("entity", entity=entity)
     page = rows[:limit]
     return Trail(
         position=snapshot.position,
+        as_of=snapshot.as_of,
         entity=entity,
         entries=[_entry(row) for row in page],
         after=page[-1].position if len(rows) > limit else None,
@@ -200,6 +217,14 @@ def rows_of(store: LogStore, snapshot: Snapshot, entity: str, after: int = 0) ->
     positions = positions_of(snapshot, entity, after)
     while page := list(islice(positions, PAGE)):
         yield from store.select_positions(page)
+
+
+def _counts(row: Row, snapshot: Snapshot) -> bool:
+    """Whether an event counts until the snapshot's day."""
+    if snapshot.as_of is None:
+        return True
+    event = codec.decode(row.topic, row.state)
+    return any(getattr(event, day) <= snapshot.as_of for day in _DAYS[row.topic])
 
 
 def _entry(row: Row) -> Entry:

@@ -1,26 +1,23 @@
 """`hourledger balance`: what a member or a policy has, or the members of a region."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from api.cli import display, explain, reading
+from api.cli import display, reading
 from api.cli.reading import Look
 from api.cli.session import session
 from api.cli.shapes import Shape
 from ledger.domain.errors import Forbidden
 from ledger.domain.member import find_member
 from ledger.domain.policy import find_policy
-from ledger.domain.values import RegionCode, owner_of
+from ledger.domain.values import RegionCode
 
 if TYPE_CHECKING:
     from msgspec import Struct
 
-    from ledger.store.log import Row
-
 #: Of a balance: what its title says already.
-TITLE: Final = ("position", "member", "policy", "name", "region", "kinds")
+TITLE: Final = ("position", "as_of", "member", "policy", "name", "region", "kinds")
 #: Columns of a list of members.
 LISTED: Final = (
     "member", "region", "kinds", "pending_minutes", "verified_minutes",
@@ -46,9 +43,10 @@ def _list(look: Look, region: str, after: str, limit: int) -> None:
 
     if not look.now.caller().sees_region(region):
         raise Forbidden("region", region=region or None)
-    found = member_balances(look.snapshot, region=region, after=after, limit=limit)
+    found = member_balances(look.standing.whole(), region=region, after=after, limit=limit)
     if look.now.json:
-        display.as_json({"position": look.snapshot.position, "members": found})
+        moment = look.standing.moment
+        display.as_json({"position": moment.position, "as_of": moment.as_of, "members": found})
         return
     look.title(f"Members of {region}" if region else "Members")
     display.table(LISTED, map(display.fields_of, found))
@@ -59,49 +57,40 @@ def _list(look: Look, region: str, after: str, limit: int) -> None:
 def _member(look: Look, member: str) -> None:
     """One member's figures. Raises MemberNotFound."""
     from projections.balances import member_balance  # noqa: PLC0415
+    from projections.basis import of_member  # noqa: PLC0415
 
     caller = look.now.caller()
     if caller.regions:
         find_member(look.now.open().books(), member, caller)
-    found = member_balance(look.snapshot, member)
+    found = member_balance(look.standing.member(member), member)
 
     def show() -> None:
         look.title(f"Member {member} ({', '.join(found.kinds)}) of {found.region}")
         _sheet(found)
 
-    stream = f"member/{member}"
-    look.tell(found, show, lambda: explain.moves_of(explain.rows_of(look, stream)))
+    look.tell(found, show, lambda: of_member(look.standing, member))
 
 
 def _policy(look: Look, policy: str) -> None:
     """One policy's figures. Raises PolicyNotFound."""
     from projections.balances import policy_balance  # noqa: PLC0415
+    from projections.basis import of_policy  # noqa: PLC0415
 
     caller = look.now.caller()
     if caller.regions:
         find_policy(look.now.open().books(), policy, caller)
-    found = policy_balance(look.snapshot, policy)
+    found = policy_balance(look.standing.policy(policy), policy)
 
     def show() -> None:
         look.title(f"Policy {policy} ({found.name})")
         _sheet(found)
 
-    keeps = explain.keeps_where({"policy": policy})
-    look.tell(found, show, lambda: explain.moves_of(_granted(look, policy), keeps))
+    look.tell(found, show, lambda: of_policy(look.standing, policy))
 
 
 def _sheet(found: "Struct") -> None:
     """The figures of a balance below each other."""
     display.sheet({n: v for n, v in display.fields_of(found).items() if n not in TITLE})
-
-
-def _granted(look: Look, policy: str) -> "Iterator[Row]":
-    """The events of the members that were granted a policy: its quota names the grants."""
-    from ledger.log.codec import decode  # noqa: PLC0415
-
-    events = (decode(row.topic, row.state) for row in explain.rows_of(look, f"policy/{policy}"))
-    grants = [grant for event in events if (grant := getattr(event, "grant", None))]
-    return explain.rows_of(look, *dict.fromkeys(f"member/{owner_of(grant)}" for grant in grants))
 
 
 command = reading.reading_command(

@@ -1,114 +1,103 @@
-"""The events behind a figure, and the moves they make by the posting table."""
+"""`hourledger explain`: the events a figure is the sum of, and the proofs that they are there."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from api.cli import display
-from api.cli.quantities import hours, yuan
+from api.cli import display, reading
+from api.cli.diff import signed
+from api.cli.moves import COLUMNS, quantity_of
+from api.cli.reading import Look
+from api.cli.subjects import SUBJECT, basis_of
 
 if TYPE_CHECKING:
-    from api.cli.reading import Look
-    from ledger.domain.events import Event
-    from ledger.store.log import Row
-    from projections.moves import Move
+    from projections.explain import Leg
+    from projections.inclusion import ProvedLine
 
-Keeps = Callable[["Event", "Move"], bool]
-
-COLUMNS: Final = ("position", "topic", "day", "commodity", "quantity", "source", "target", "stream")
-#: Commodity → how its quantity is shown to people.
-_SHOWN: Final[Mapping[str, Callable[[int], str]]] = {
-    "MIN": lambda n: f"{hours(n)} h", "TRN": lambda n: f"{hours(n)} h",
-    "CRD": lambda n: f"{hours(n)} h", "FEN": lambda n: f"{yuan(n)} yuan",
-}  # fmt: skip
-
-#: Filters on a move's month, written as `2025-06`.
-_MONTHS: Final[Mapping[str, Callable[[str, str], bool]]] = {
-    "month": str.__eq__, "from_month": str.__ge__, "to_month": str.__le__,
-}  # fmt: skip
+#: What a line of an answer is named by.
+LINES: Final = (
+    "of one line: entry, grant; target, category, receipt, source_kind, source_id; "
+    "or the filters of totals and participation"
+)
 
 
-def keeps_all(_event: "Event", _move: "Move") -> bool:
-    """Whatever there is."""
-    return True
+def run(
+    *, subject: str, figure: str | None, where: tuple[str, ...], limit: int, proofs: bool,
+    proof_size: int | None, **asked: Any,
+) -> None:  # fmt: skip
+    """List the legs of one figure, with what they come to."""
+    from projections.explain import Leg, legs  # noqa: PLC0415 (not for --help)
+    from projections.inclusion import proved_lines  # noqa: PLC0415
 
-
-def moves_of(rows: "Iterable[Row]", keeps: Keeps = keeps_all) -> Iterator[dict[str, Any]]:
-    """The moves of these rows that are kept, each with the event that makes it."""
-    from ledger.log.codec import decode  # noqa: PLC0415 (not for --help)
-    from projections.moves import moves  # noqa: PLC0415
-
-    for row in rows:
-        event = decode(row.topic, row.state)
-        for move in moves(event, row.originator_id):
-            if keeps(event, move):
-                yield {
-                    "position": row.position, "stream": row.originator_id, "topic": row.topic,
-                    "day": move.day.isoformat(), "commodity": move.commodity,
-                    "quantity": move.quantity, "source": move.source, "target": move.target,
-                }  # fmt: skip
-
-
-def rows_of(look: "Look", *streams: str) -> "Iterator[Row]":
-    """The rows of some streams, as far as the figures go."""
-    for row in look.now.open().store.select_streams(streams):
-        if row.position <= look.snapshot.position:
-            yield row
-
-
-def rows_for(look: "Look", filters: Mapping[str, str]) -> "Iterator[Row]":
-    """The rows that figures with these filters can rest on: of one project, or of the whole log."""
-    from ledger.store.tree import CHUNK, rows_between  # noqa: PLC0415 (not for --help)
-    from projections.trail import positions_of  # noqa: PLC0415
-
-    store, snapshot = look.now.open().store, look.snapshot
-    named = next((n for n in ("project", "organisation") if n in filters), None)
-    if named is None:
-        return chain.from_iterable(rows_between(store, 0, snapshot.position))
-    positions = positions_of(snapshot, f"{named}/{filters[named]}")
-    pages = iter(lambda: list(islice(positions, CHUNK)), [])
-    return chain.from_iterable(store.select_positions(page) for page in pages)
-
-
-def keeps_where(filters: Mapping[str, str], **fields: str) -> Keeps:
-    """Whether an event's fields and a move's month agree with the filters of a figure.
-
-    `fields`: name of a filter → field of the event, where it is not the same.
-    """
-
-    def keeps(event: "Event", move: "Move") -> bool:
-        month = f"{move.day:%Y-%m}"
-        return all(
-            _MONTHS[name](month, wanted)
-            if name in _MONTHS
-            else _agrees(event, fields.get(name, name), wanted)
-            for name, wanted in filters.items()
+    filters = reading.pairs_of("--where", where)
+    figure = figure or subject.removeprefix("account/")
+    with reading.look(**asked) as look:
+        found = basis_of(look, subject, filters)
+        sums: dict[str, int] = dict.fromkeys(found.sums_of(figure), 0)
+        page, more = list[Leg](), 0
+        for leg in legs(found, figure):
+            sums[leg.figure] += leg.change
+            if len(page) < limit:
+                page.append(leg)
+            else:
+                more += 1
+        proved = None
+        if proofs:
+            positions = sorted({leg.position for leg in page})
+            proved = proved_lines(look.standing.store, positions, proof_size, "proof_size")
+        answer = {
+            "position": look.standing.moment.position, "as_of": look.standing.moment.as_of,
+            "subject": subject, "figure": figure, "sums": sums, "legs": page, "more": more,
+            "proofs": proved,
+        }  # fmt: skip
+        look.tell(
+            answer,
+            lambda: _show(look, f"{figure} of {subject}", answer),
         )
 
-    return keeps
+
+def _show(look: "Look", what: str, answer: Mapping[str, Any]) -> None:
+    """The legs in a table, then the sums, then the proofs."""
+    look.title(f"{display.plain(what)}")
+    display.table((*COLUMNS, "change"), map(_told, answer["legs"]))
+    if answer["more"]:
+        click.echo(f"There are {answer['more']} more: --limit")
+    for name, total in answer["sums"].items():
+        click.echo(f"Together: {display.plain(name)} {display.spoken(name, total)}")
+    if answer["proofs"]:
+        _show_proofs(answer["proofs"])
 
 
-def _agrees(event: "Event", name: str, wanted: str) -> bool:
-    """Whether a field is as wanted: a region by its prefix, one of a list, a target's project."""
-    value = getattr(event, name, None)
-    if name.endswith("region"):
-        return isinstance(value, str) and value.startswith(wanted)
-    if name == "project" and value is None:
-        return getattr(event, "target", "") == f"project/{wanted}"
-    return wanted in value if isinstance(value, tuple) else value == wanted
+def _told(leg: "Leg") -> dict[str, Any]:
+    """A leg for a person."""
+    told = display.fields_of(leg) | {"day": leg.day.isoformat()}
+    told["quantity"] = quantity_of(told)
+    return told | {"change": signed(leg.figure, leg.change)}
 
 
-def show(moves: list[dict[str, Any]], *, more: bool) -> None:
-    """Show moves in a table, and say whether there are more."""
-    click.echo("\nBehind it, by the posting table:")
-    display.table(COLUMNS, [move | {"quantity": _quantity(move)} for move in moves])
-    if more:
-        click.echo(f"There are more than these {len(moves)}: --explain-limit")
+def _show_proofs(proofs: "list[ProvedLine]") -> None:
+    """Each line, and the hashes that lead from it to the root."""
+    click.echo(f"\nIn the tree of {proofs[0].size:,} lines with root {proofs[0].root}:")
+    for proof in proofs:
+        click.echo(f"  {proof.position}  {proof.line}")
+        for step in proof.hashes:
+            click.echo(f"      {step}")
 
 
-def _quantity(move: Mapping[str, Any]) -> str:
-    """A move's quantity in the unit of people."""
-    quantity: int = move["quantity"]
-    return _SHOWN.get(move["commodity"], str)(quantity)
+command = reading.page_command(
+    "explain",
+    [
+        click.Argument(["subject"], metavar="SUBJECT", help=SUBJECT + ", account/ACCOUNT"),
+        click.Argument(["figure"], required=False, metavar="[FIGURE]",
+                       help="the figure's name, as --json tells it; an account has only one"),
+        click.Option(["--where"], multiple=True, metavar="NAME=VALUE", help=LINES),
+        reading.limit_option("--limit", "how many legs to list at most"),
+        click.Option(["--proofs"], is_flag=True,
+                     help="with the line of each event and its inclusion proof (RFC 6962)"),
+        click.Option(["--proof-size"], type=click.IntRange(min=1), metavar="SIZE",
+                     help="prove in the tree of the first SIZE lines instead of all"),
+    ],
+    callback=run,
+    help="List the events a figure is the sum of, with proofs.",
+)  # fmt: skip

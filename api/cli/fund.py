@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from api.cli import display, explain, reading
+from api.cli import display, reading
 from api.cli.session import session
 from api.cli.shapes import Shape
 from ledger.domain.access import Caller
@@ -26,13 +26,14 @@ BESIDE: Final = ("verified_minutes", "fen_per_verified_hour")
 
 def run(*, fund: str, **asked: Any) -> None:
     """Show a fund: its money, by source, receipt, target and category."""
+    from projections.basis import money_of, of_fund  # noqa: PLC0415
     from projections.fund_usage import fund_usage  # noqa: PLC0415 (not for --help)
 
     caller = require_reader()
     if caller.regions or caller.organisations or caller.funds:
         find_fund(session().open().books(), fund, caller)
     with reading.look(**asked) as look:
-        found = fund_usage(look.snapshot, fund)
+        found = fund_usage(look.standing.fund(fund), fund)
         if not _is_seen(found, caller):
             raise FundNotFound("fund", fund=fund)
 
@@ -41,7 +42,7 @@ def run(*, fund: str, **asked: Any) -> None:
             show_money(found)
             show_parts(found)
 
-        look.tell(found, show, lambda: explain.moves_of(explain.rows_of(look, f"fund/{fund}")))
+        look.tell(found, show, lambda: money_of(of_fund(look.standing, fund)))
 
 
 def require_reader() -> Caller:

@@ -35,7 +35,10 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Rules": (
         "set-limits", "profile-region", "set-star-levels", "set-accrual-rule", "erase-text",
     ),
-    "Figures": ("balance", "totals", "participation", "fund", "source", "trail"),
+    "Figures": (
+        "balance", "statement", "totals", "participation", "fund", "source", "trail", "explain",
+        "diff", "restate",
+    ),
     "The log": ("check", "export", "project", "rebuild", "seal", "serve"),
     "Evidence": ("keygen", "checkpoint", "proof", "receipt", "witness", "bundle"),
 }  # fmt: skip
@@ -52,6 +55,10 @@ WRITTEN: Final[dict[str, str]] = {
     "fund": "api.cli.fund:command",
     "source": "api.cli.source:command",
     "trail": "api.cli.trail:command",
+    "statement": "api.cli.statement:command",
+    "explain": "api.cli.explain:command",
+    "diff": "api.cli.diff:command",
+    "restate": "api.cli.restate:command",
     "check": "api.cli.check:command",
     "export": "api.cli.export:command",
     "bundle": "api.cli.bundle:command",

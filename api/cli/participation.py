@@ -1,16 +1,12 @@
 """`hourledger participation`: who is registered, active, certified, and who belongs where."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 
-from api.cli import display, explain, reading
+from api.cli import display, reading
 from api.cli.reading import Look
-
-if TYPE_CHECKING:
-    from ledger.domain.events import Event
-    from projections.moves import Move
 
 FIGURES: Final = (
     "registered", "active", "active_per_10000_registered", "inhabitants",
@@ -18,10 +14,6 @@ FIGURES: Final = (
 )  # fmt: skip
 #: What is counted → the class of account it is counted in.
 COUNTED: Final = {"active": "verified", "certified": "certified", "belonging": "belongs"}
-#: Filters on active members → the field of the event that says it.
-FIELDS: Final = {
-    "region": "member_region", "service_region": "region", "member_kind": "member_kinds"
-}  # fmt: skip
 
 
 def run(*, of: str, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -> None:
@@ -39,45 +31,38 @@ def run(*, of: str, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -
 
 def _active(look: Look, by: list[str], filters: Mapping[str, str]) -> None:
     """Registered and active members by group."""
-    from projections.participation import participation  # noqa: PLC0415 (not for --help)
+    from projections.basis import of_participation  # noqa: PLC0415 (not for --help)
+    from projections.participation import participation  # noqa: PLC0415
 
-    found = participation(look.snapshot, by, filters)
+    found = participation(look.standing.whole(), by, filters)
 
     def show() -> None:
         look.title("Members" + reading.spoken(filters))
         display.groups(found.rows, FIGURES)
 
-    look.tell(found, show, lambda: _behind(look, "active", filters))
+    look.tell(found, show, lambda: of_participation(look.standing, filters))
 
 
 def _held(look: Look, of: str, filters: Mapping[str, str]) -> None:
     """Members by what they are certified for, or by where they belong."""
     from projections import participation  # noqa: PLC0415
+    from projections.basis import of_account  # noqa: PLC0415
 
+    whole, moment = look.standing.whole(), look.standing.moment
     rows = (
-        participation.certified(look.snapshot, filters)
+        participation.certified(whole, filters)
         if of == "certified"
-        else participation.belonging(look.snapshot, filters)
+        else participation.belonging(whole, filters)
     )
 
     def show() -> None:
         look.title(f"Members {of}" + reading.spoken(filters))
         display.groups([display.fields_of(row) for row in rows], ("members",))
 
-    answer = {"position": look.snapshot.position, of: rows}
-    look.tell(answer, show, lambda: _behind(look, of, filters))
-
-
-def _behind(look: Look, of: str, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """The moves that make members active, certified or belonging."""
-    agrees = explain.keeps_where(filters, **(FIELDS if of == "active" else {}))
-    account = f"{COUNTED[of]}/"
-
-    def keeps(event: "Event", move: "Move") -> bool:
-        touched = move.source.startswith(account) or move.target.startswith(account)
-        return touched and move.commodity != "TRN" and agrees(event, move)
-
-    return explain.moves_of(explain.rows_for(look, filters), keeps)
+    answer = {"position": moment.position, "as_of": moment.as_of, of: rows}
+    account = "/".join([COUNTED[of], *filters.get("organisation", "").split()])
+    region = filters.get("region", "")
+    look.tell(answer, show, lambda: of_account(look.standing, account, region))
 
 
 command = reading.reading_command(

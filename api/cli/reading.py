@@ -1,24 +1,27 @@
 """Figures from the read models: brought up to the log's head first, within the caller's scope."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from msgspec import Struct, to_builtins
 
-from api.cli import display
-from api.cli import explain as explaining
+from api.cli import display, moves
 from api.cli.program import Command
 from api.cli.progress import progress
 from api.cli.session import Session, session
-from ledger.domain.errors import Forbidden
+from api.cli.shapes import Shape
+from ledger.domain.errors import Forbidden, InvalidCommand
 
 if TYPE_CHECKING:
-    from projections.session import Snapshot
+    from projections.basis import Basis
+    from projections.moments import Moment
+    from projections.past import Pasts
+    from projections.standing import Standing
 
-Moves = Iterator[dict[str, Any]]
 #: Events folded between two moves of the progress bar.
 STEP = 20_000
 
@@ -46,14 +49,30 @@ def page_command(name: str, params: list[click.Parameter], **attrs: Any) -> Comm
         ["--catch-up/--no-catch-up"], default=True,
         help="bring the figures up to the end of the log first, or read them as they stand",
     )  # fmt: skip
-    return Command(name, params=[*params, caught_up], **attrs)
+    return Command(name, params=[*params, *moment_options(), caught_up], **attrs)
+
+
+def moment_options(prefix: str = "", what: str = "tell only") -> list[click.Parameter]:
+    """The options that name a moment, on both axes of time."""
+    return [
+        click.Option(
+            [f"--{prefix}known-at"], metavar="POSITION|TIME",
+            help=f"{what} what was recorded by then: a position, or a time such as "
+            "2025-07-01T00:00:00+08:00",
+        ),
+        click.Option(
+            [f"--{prefix}as-of"], type=Shape(date), metavar="YYYY-MM-DD",
+            help=f"{what} what counts on this day or before",
+        ),
+    ]  # fmt: skip
 
 
 class Look(NamedTuple):
-    """A look at the figures of one position, and how much of what is behind them to tell."""
+    """A look at the figures of one moment, and how much of what is behind them to tell."""
 
     now: Session
-    snapshot: "Snapshot"
+    standing: "Standing"
+    pasts: "Pasts"
     explain: bool
     explain_limit: int
 
@@ -61,33 +80,85 @@ class Look(NamedTuple):
         self,
         answer: "Struct | dict[str, Any]",
         show: Callable[[], None],
-        behind: Callable[[], "Moves"],
+        behind: Callable[[], "Basis"] | None = None,
     ) -> None:
         """Answer with figures, and with the first of the moves behind them if asked for."""
         limit = self.explain_limit
-        moves = list(islice(behind(), limit + 1)) if self.explain else []
+        found = list(islice(moves.moves_of(behind()), limit + 1)) if self.explain and behind else []
         if self.now.json:
             told = to_builtins(answer)
-            display.as_json(told | {"moves": moves[:limit]} if self.explain else told)
+            display.as_json(told | {"moves": found[:limit]} if self.explain else told)
             return
         show()
         if self.explain:
-            explaining.show(moves[:limit], more=len(moves) > limit)
+            moves.show(found[:limit], more=len(found) > limit)
 
     def title(self, what: str) -> None:
-        """Say whose figures these are, and at which position they are true."""
-        click.echo(f"{what}, at position {self.snapshot.position:,}:")
+        """Say whose figures these are, and at which moment they are true."""
+        click.echo(f"{what}, {at_moment(self.standing.moment)}:")
+
+    @contextmanager
+    def at(self, known_at: str | None, as_of: date | None, field: str) -> "Iterator[Standing]":
+        """The same at another moment; at the same position when none is named.
+
+        Raises InvalidCommand.
+        """
+        from projections.standing import Standing  # noqa: PLC0415 (not for --help)
+
+        store, live = self.standing.store, self.standing.live
+        moment = self.standing.moment._replace(as_of=as_of)
+        if known_at is not None:
+            moment = moment_of(self.now, live.position, known_at, as_of, field)
+        with Standing(store, live, self.pasts, moment) as standing:
+            yield standing
+
+
+def at_moment(moment: "Moment") -> str:
+    """A moment as a title says it."""
+    day = f", as of {moment.as_of}" if moment.as_of else ""
+    return f"at position {moment.position:,}{day}"
+
+
+def moment_of(
+    now: Session, live: int, known_at: str | None, as_of: date | None, field: str = "known_at"
+) -> "Moment":
+    """The moment that was asked for; without one, where the figures stand.
+
+    Raises InvalidCommand, also for a position that the figures have not been brought up to.
+    """
+    from projections.moments import Moment, find_moment  # noqa: PLC0415 (not for --help)
+
+    if known_at is None:
+        return Moment(live, as_of)
+    moment = find_moment(now.open().store, known_at, as_of, field)
+    if moment.position > live:
+        raise InvalidCommand(field, reason="the figures stand before it", position=live)
+    return moment
 
 
 @contextmanager
-def look(*, catch_up: bool, explain: bool, explain_limit: int) -> Iterator[Look]:
-    """The read models, all at one position. Raises Unavailable, CorruptLog."""
+def look(
+    *,
+    catch_up: bool,
+    known_at: str | None,
+    as_of: date | None,
+    explain: bool = False,
+    explain_limit: int = 1,
+) -> Iterator[Look]:
+    """The figures of one moment. Raises InvalidCommand, Unavailable, CorruptLog."""
+    from projections.past import Pasts  # noqa: PLC0415 (not for --help)
+    from projections.standing import Standing  # noqa: PLC0415
+
     now = session()
     reads = now.open_reads()
     if catch_up:
         bring_up(now)
-    with reads.read() as snapshot:
-        yield Look(now, snapshot, explain, explain_limit)
+    store = now.open().store
+    pasts = Pasts(store, sealed=now.open().settings.sealed)
+    with closing(pasts), reads.read() as live:
+        moment = moment_of(now, live.position, known_at, as_of)
+        with Standing(store, live, pasts, moment) as standing:
+            yield Look(now, standing, pasts, explain, explain_limit)
 
 
 def bring_up(now: Session) -> int:

@@ -22,6 +22,8 @@ ADVICE: Final[dict[str, str]] = {
     "log_forked": "hourledger witness check-fork FILE shows it to anyone",
 }
 
+#: Fields that only options of reading commands fill.
+MOMENTS: Final = ("known_at", "from_known_at", "published_at", "proof_size")
 #: Facts whose name does not say the unit → a name that does.
 UNNAMED: Final = {"available": "fen"}
 
@@ -74,5 +76,7 @@ def place(at: str, command: click.Command | None) -> str:
         if isinstance(param, FieldArgument) and param.path == (at,):
             return param.make_metavar(click.Context(command)) if command else at
         if isinstance(param, FieldOption) and ".".join(param.path) == at:
+            return param.opts[0]
+        if isinstance(param, click.Option) and param.name == at in MOMENTS:
             return param.opts[0]
     return at

@@ -1,20 +1,17 @@
 """`hourledger source`: where the money of one source is, fund by fund, and what it did."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from api.cli import explain, reading
+from api.cli import reading
 from api.cli.fund import require_reader, show_money, show_parts
 from ledger.domain.errors import Forbidden, SourceNotFound
-
-if TYPE_CHECKING:
-    from ledger.domain.events import Event
-    from projections.moves import Move
 
 
 def run(*, source: str, **asked: Any) -> None:
     """Show the money of a source. Raises SourceNotFound."""
+    from projections.basis import of_source  # noqa: PLC0415
     from projections.fund_usage import source_usage  # noqa: PLC0415 (not for --help)
 
     kind, _, source_id = source.rpartition("/")
@@ -24,9 +21,7 @@ def run(*, source: str, **asked: Any) -> None:
     if not caller.sees_source(source_id) or (not caller.sources and caller.roles == {"funder"}):
         raise SourceNotFound("source", source=source_id)
     with reading.look(**asked) as look:
-        found = source_usage(look.snapshot, source_id)
-        if kind and kind not in found.source_kinds:
-            raise SourceNotFound("source", source=source)
+        found = source_usage(look.standing.source(source_id), source_id, kind or None)
 
         def show() -> None:
             look.title(f"Source {source_id} ({', '.join(found.source_kinds)})")
@@ -36,11 +31,8 @@ def run(*, source: str, **asked: Any) -> None:
                 show_money(fund)
                 show_parts(fund)
 
-        def keeps(_: "Event", move: "Move") -> bool:
-            return move.lot is not None and move.lot.source_id == source_id
-
-        streams = [f"fund/{fund.fund}" for fund in found.funds]
-        look.tell(found, show, lambda: explain.moves_of(explain.rows_of(look, *streams), keeps))
+        funds = [fund.fund for fund in found.funds]
+        look.tell(found, show, lambda: of_source(look.standing, source_id, funds, kind or None))
 
 
 command = reading.reading_command(

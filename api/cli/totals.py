@@ -2,24 +2,24 @@
 
 from typing import Any
 
-from api.cli import display, explain, reading
+from api.cli import display, reading
 
 
 def run(*, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -> None:
     """Show the totals of each group, of one slice."""
+    from projections.basis import of_totals  # noqa: PLC0415
     from projections.totals import FIGURES, totals  # noqa: PLC0415 (not for --help)
 
     filters = reading.pairs_of("--where", where)
     reading.check_region(filters)
     with reading.look(**asked) as look:
-        found = totals(look.snapshot, reading.groups_of(by), filters)
+        found = totals(look.standing.slice(filters), reading.groups_of(by), filters)
 
         def show() -> None:
             look.title("Totals" + reading.spoken(filters))
             display.groups(found.rows, list(FIGURES))
 
-        keeps = explain.keeps_where(filters)
-        look.tell(found, show, lambda: explain.moves_of(explain.rows_for(look, filters), keeps))
+        look.tell(found, show, lambda: of_totals(look.standing, filters))
 
 
 command = reading.reading_command(

@@ -1,7 +1,7 @@
 """`hourledger trail`: everything that happened to something, event by event."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -27,15 +27,15 @@ FIND: Final[Mapping[str, Callable[..., object]]] = {
 }
 
 
-def run(*, entity: str, after: int, limit: int, catch_up: bool) -> None:
+def run(*, entity: str, after: int, limit: int, **asked: Any) -> None:
     """Show the events of something, a page at a time."""
     from projections.trail import trail  # noqa: PLC0415 (not for --help)
 
     now = session()
     check(now.require_role("auditor"), entity)
-    with reading.look(catch_up=catch_up, explain=False, explain_limit=1) as look:
-        found = trail(now.open().store, look.snapshot, entity, after, limit)
-        look.tell(found, lambda: show(look, found), lambda: iter(()))
+    with reading.look(**asked) as look:
+        found = trail(look.standing.store, look.standing.lists(), entity, after, limit)
+        look.tell(found, lambda: show(look, found))
 
 
 def check(caller: Caller, entity: str) -> None:

@@ -1,5 +1,6 @@
 """What may be asked of reads."""
 
+from datetime import date
 from typing import TypedDict
 
 
@@ -8,6 +9,19 @@ class Asked(TypedDict, total=False):
 
     #: At least this position is seen: with the position of a write, that write.
     min_position: int
+    #: Of figures: only what was recorded by then, a position or an RFC 3339 time.
+    known_at: int | str
+    #: Of figures: only what counts on this day or before.
+    as_of: date
+
+
+class Between(Asked, total=False):
+    """Two moments; the earlier has the later one's position or day where it names none."""
+
+    from_known_at: int | str
+    from_as_of: date
+    #: Events on the page.
+    limit: int
 
 
 class Slice(Asked, total=False):
@@ -34,6 +48,14 @@ class People(Slice, total=False):
 
     service_region: str
     member_kind: str
+
+
+class ServiceBetween(Service, Between, total=False):
+    """Totals within limits, at two moments."""
+
+
+class PeopleBetween(People, Between, total=False):
+    """Participation within limits, at two moments."""
 
 
 class Line(Asked, total=False):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Unpack
 
 from api.client import forms
-from api.client.asked import Asked, People, Service
+from api.client.asked import Asked, People, PeopleBetween, Service, ServiceBetween
 from api.client.door import Door
 
 
@@ -60,3 +60,32 @@ class Figures:
     def explain_account(self, account: str, **asked: Unpack[Asked]) -> Iterator[forms.Leg]:
         """The legs of an account of the posting table, or of all that begin with these words."""
         return self._door.pages(forms.Leg, "legs", "/v1/explain/accounts", account=account, **asked)
+
+    def diff_totals(
+        self, group_by: Sequence[str] = (), **between: Unpack[ServiceBetween]
+    ) -> forms.Difference:
+        """What changed of the totals between two moments, and the events that made it so."""
+        path = "/v1/diff/totals"
+        return self._door.read(forms.Difference, path, group_by=tuple(group_by), **between)
+
+    def diff_participation(
+        self, group_by: Sequence[str] = (), **between: Unpack[PeopleBetween]
+    ) -> forms.Difference:
+        """What changed of participation between two moments, and by which events."""
+        path = "/v1/diff/participation"
+        return self._door.read(forms.Difference, path, group_by=tuple(group_by), **between)
+
+    def restate_totals(
+        self, published_at: int | str, group_by: Sequence[str] = (), **within: Unpack[Service]
+    ) -> forms.Difference:
+        """What was published of a period (`month`, or from and to), and what is known of it now."""
+        asked = {"published_at": published_at, "group_by": tuple(group_by)}
+        return self._door.read(forms.Difference, "/v1/restatements/totals", **asked, **within)
+
+    def restate_participation(
+        self, published_at: int | str, group_by: Sequence[str] = (), **within: Unpack[People]
+    ) -> forms.Difference:
+        """The same of members registered and active."""
+        asked = {"published_at": published_at, "group_by": tuple(group_by)}
+        path = "/v1/restatements/participation"
+        return self._door.read(forms.Difference, path, **asked, **within)

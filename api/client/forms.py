@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from projections.balances import MemberBalance, PolicyBalance
+    from projections.differences import Difference
     from projections.explain import Leg
     from projections.fund_usage import FundUsage, SourceUsage
     from projections.participation import Belonging, Certified, Participation
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 #: Module of the read models → its structs.
 PLACES: Final = {
     "balances": ("MemberBalance", "PolicyBalance"),
+    "differences": ("Difference",),
     "explain": ("Leg",),
     "fund_usage": ("FundUsage", "SourceUsage"),
     "participation": ("Belonging", "Certified", "Participation"),
@@ -35,6 +37,6 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "Belonging", "Certified", "Entry", "FundUsage", "Leg", "MemberBalance", "Participation",
-    "PolicyBalance", "SourceUsage", "StatedEntry", "Statement", "Totals",
+    "Belonging", "Certified", "Difference", "Entry", "FundUsage", "Leg", "MemberBalance",
+    "Participation", "PolicyBalance", "SourceUsage", "StatedEntry", "Statement", "Totals",
 ]  # fmt: skip

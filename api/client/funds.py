@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Unpack
 
 from api.client import forms
-from api.client.asked import Asked, Line
+from api.client.asked import Asked, Between, Line
 from api.client.door import Door, segment
 from api.client.write import Write
 from ledger.domain import commands as c
@@ -38,6 +38,10 @@ class Funds:
         path = f"/v1/explain/funds/{segment(fund)}"
         return self._door.pages(forms.Leg, "legs", path, figure=figure, **line)
 
+    def diff(self, fund: str, **between: Unpack[Between]) -> forms.Difference:
+        """What changed between two moments, and the events that made it so."""
+        return self._door.read(forms.Difference, f"/v1/diff/funds/{segment(fund)}", **between)
+
 
 class Sources:
     """Sources of money: the same figures across funds and regions."""
@@ -58,3 +62,7 @@ class Sources:
         """The legs of a figure of the usage, fund by fund."""
         path = f"/v1/explain/sources/{segment(source)}"
         return self._door.pages(forms.Leg, "legs", path, figure=figure, **asked)
+
+    def diff(self, source: str, **between: Unpack[Between]) -> forms.Difference:
+        """What changed between two moments, and the events that made it so."""
+        return self._door.read(forms.Difference, f"/v1/diff/sources/{segment(source)}", **between)

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Unpack
 
 from api.client import forms
-from api.client.asked import Asked
+from api.client.asked import Asked, Between
 from api.client.door import Door, segment
 from api.client.write import Write
 from ledger.domain import commands as c
@@ -59,3 +59,7 @@ class Members:
         """The legs of a figure of the balance; their changes sum up to it."""
         path = f"/v1/explain/members/{segment(member)}"
         return self._door.pages(forms.Leg, "legs", path, figure=figure, **asked)
+
+    def diff(self, member: str, **between: Unpack[Between]) -> forms.Difference:
+        """What changed between two moments, and the events that made it so."""
+        return self._door.read(forms.Difference, f"/v1/diff/members/{segment(member)}", **between)

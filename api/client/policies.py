@@ -8,7 +8,7 @@ from typing import Unpack
 
 from api.answers import Verdict
 from api.client import forms
-from api.client.asked import Asked
+from api.client.asked import Asked, Between
 from api.client.door import Door, segment
 from api.client.write import Write
 from ledger.domain import commands as c
@@ -40,3 +40,7 @@ class Policies:
         """The legs of the credit that was spent on it."""
         path = f"/v1/explain/policies/{segment(policy)}"
         return self._door.pages(forms.Leg, "legs", path, **asked)
+
+    def diff(self, policy: str, **between: Unpack[Between]) -> forms.Difference:
+        """What changed between two moments, and the events that made it so."""
+        return self._door.read(forms.Difference, f"/v1/diff/policies/{segment(policy)}", **between)

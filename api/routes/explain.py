@@ -1,26 +1,41 @@
 """Which events a figure is the sum of: the legs behind it, found again in the log."""
 
-from collections.abc import Iterable, Mapping
+from datetime import date
 from itertools import islice
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.cursors import unpack
-from api.queries import Cursor, Limit, ReadQuery
+from api.queries import Cursor, Limit, PastQuery
 from api.reading import Look, Shown, View
 from api.routes.figures import PeopleSlice, TotalsSlice, filters_of
 from ledger.domain.errors import InvalidCommand
-from ledger.domain.values import Code, MemberId, SourceKind, Word
+from ledger.domain.values import Code, Count, MemberId, RegionCode, SourceKind, Word
 from projections import explain, fund_usage
+from projections.basis import (
+    Basis,
+    active_of,
+    of_account,
+    of_fund,
+    of_member,
+    of_participation,
+    of_policy,
+    of_source,
+    of_totals,
+)
 from projections.explain import Leg
+from projections.inclusion import ProvedLine, proved_lines
 from projections.scope import (
     check_fund,
     check_member,
     check_policy,
     check_slice,
     check_source,
+    require_reader,
     require_whole,
+    sees_heads,
+    sees_members,
 )
 
 #: Name of a figure as it stands in an answer.
@@ -39,36 +54,45 @@ class Place(NamedTuple):
     told: int
 
 
-#: A leg of a source's money is one of the fund's legs; the figures have the same names.
-_ONE_SOURCE: Final = "source_id"
-
-
 class Explained(Struct, frozen=True, kw_only=True):
-    """A page of the legs of a figure. The changes of all of them sum up to it."""
+    """A page of the legs of a figure. The changes of all of them sum up to it.
+
+    Of a figure that is computed, `sums` are those it is computed of, and each leg names its own.
+    """
 
     position: int
+    as_of: date | None = None
     figure: str
+    sums: tuple[str, ...]
     legs: list[Leg]
+    #: For each event of the page, when asked for.
+    proofs: list[ProvedLine] | None = None
 
 
-class Explaining(ReadQuery, frozen=True, kw_only=True):
-    """Which page."""
+class Explaining(PastQuery, frozen=True, kw_only=True):
+    """Which page, and whether with proofs that its events are in the log."""
 
     cursor: Cursor | None = None
     limit: Limit = 100
+    proofs: bool = False
+    #: The tree the proofs are of: the log's first so many lines; all of them unless told.
+    proof_size: Count | None = None
 
 
 class MemberFigure(Explaining, frozen=True, kw_only=True):
-    """A figure of a member's balance."""
+    """A figure of a member's balance, or of an entry or grant of the statement."""
 
     member: MemberId
     figure: Figure = "verified_minutes"
+    entry: Account | UnsetType = UNSET
+    grant: Account | UnsetType = UNSET
 
 
 class PolicyFigure(Explaining, frozen=True, kw_only=True):
-    """The credit that was spent on a policy."""
+    """A figure of a policy's balance."""
 
     policy: Code
+    figure: Figure = "credit_redeemed"
 
 
 class FundFigure(Explaining, frozen=True, kw_only=True):
@@ -87,6 +111,7 @@ class SourceFigure(Explaining, frozen=True, kw_only=True):
     """A figure of a source's usage."""
 
     source: Code
+    source_kind: SourceKind | None = None
     figure: Figure = "received_fen"
 
 
@@ -96,6 +121,8 @@ class TotalsFigure(TotalsSlice, frozen=True, kw_only=True):
     figure: Figure = "verified_minutes"
     cursor: Cursor | None = None
     limit: Limit = 100
+    proofs: bool = False
+    proof_size: Count | None = None
 
 
 class PeopleFigure(PeopleSlice, frozen=True, kw_only=True):
@@ -104,93 +131,116 @@ class PeopleFigure(PeopleSlice, frozen=True, kw_only=True):
     figure: Figure = "active"
     cursor: Cursor | None = None
     limit: Limit = 100
+    proofs: bool = False
+    proof_size: Count | None = None
 
 
 class AccountFigure(Explaining, frozen=True, kw_only=True):
     """An account of the posting table, or all that begin with these words."""
 
     account: Account
+    #: Only what was recorded there.
+    region: RegionCode | None = None
 
 
-def _page(
-    look: Look, query: Explaining | TotalsFigure | PeopleFigure, figure: str, legs: Iterable[Leg]
-) -> Shown:
+#: Whatever asks for legs.
+_Asked = Explaining | TotalsFigure | PeopleFigure
+
+
+def _page(look: Look, query: _Asked, figure: str, basis: Basis) -> Shown:
     """A page of legs. What comes to the log meanwhile does not shift the later pages."""
     until, told = unpack(query.cursor, Place) if query.cursor else Place(look.position, 0)
     if not (0 <= until <= look.position and told >= 0):
         raise InvalidCommand("cursor", reason="not a cursor of this list")
-    within = (leg for leg in legs if leg.position <= until)
+    within = (leg for leg in explain.legs(basis, figure) if leg.position <= until)
     found = list(islice(within, told, told + query.limit + 1))
     page = found[: query.limit]
     more = Place(until, told + query.limit) if len(found) > query.limit else None
-    return Shown(Explained(position=until, figure=figure, legs=page), "", more)
+    answer = Explained(
+        position=until,
+        as_of=query.as_of,
+        figure=figure,
+        sums=basis.sums_of(figure),
+        legs=page,
+        proofs=_proofs(look, query, page) if query.proofs else None,
+    )
+    return Shown(answer, "", more)
+
+
+def _proofs(look: Look, query: _Asked, page: list[Leg]) -> list[ProvedLine]:
+    """A proof for each event of a page. Raises InvalidCommand, Forbidden.
+
+    A proof shows the line, with all that it says: those of money to whoever sees the fund.
+    """
+    if not isinstance(query, FundFigure | SourceFigure):
+        require_reader(look.caller, "log")
+    positions = sorted({leg.position for leg in page})
+    return proved_lines(look.store, positions, query.proof_size, "proof_size")
 
 
 def show_member(look: Look, query: MemberFigure) -> Shown:
     """The legs of a member's figure."""
-    check_member(look.snapshot, look.caller, query.member)
+    check_member(look.live, look.caller, query.member)
     look.saw(f"member/{query.member}")
-    legs = explain.explain_member(look.store, look.snapshot, query.member, query.figure)
-    return _page(look, query, query.figure, legs)
+    filters = filters_of(query, "member")
+    return _page(look, query, query.figure, of_member(look.standing, query.member, filters))
 
 
 def show_policy(look: Look, query: PolicyFigure) -> Shown:
-    """The legs of a policy's credit; they name members wherever these are."""
+    """The legs of a policy's figure; they name members wherever these are."""
     require_whole(look.caller)
-    check_policy(look.snapshot, look.caller, query.policy)
+    check_policy(look.live, look.caller, query.policy)
     look.saw(f"policy/{query.policy}")
-    legs = explain.explain_policy(look.store, look.snapshot, query.policy)
-    return _page(look, query, "credit_redeemed", legs)
+    return _page(look, query, query.figure, of_policy(look.standing, query.policy))
 
 
 def show_fund(look: Look, query: FundFigure) -> Shown:
     """The legs of a fund's figure."""
-    check_fund(look.snapshot, look.caller, query.fund)
+    check_fund(look.live, look.caller, query.fund)
     look.saw(f"fund/{query.fund}")
-    filters = filters_of(query)
-    filters.pop("fund")
-    return _page(look, query, query.figure, _of_fund(look, query.fund, query.figure, filters))
-
-
-def _of_fund(look: Look, fund: str, figure: str, filters: Mapping[str, str]) -> Iterable[Leg]:
-    return explain.explain_fund(look.store, look.snapshot, fund, figure, filters)
+    sees_members(look.caller, query.figure)
+    filters = filters_of(query, "fund")
+    return _page(look, query, query.figure, of_fund(look.standing, query.fund, filters))
 
 
 def show_source(look: Look, query: SourceFigure) -> Shown:
-    """The legs of a source's figure, fund by fund."""
+    """The legs of a source's figure, over all funds."""
     check_source(look.caller, query.source)
-    funds = fund_usage.source_usage(look.snapshot, query.source).funds
-    for fund in funds:
+    found = fund_usage.source_usage(
+        look.standing.source(query.source), query.source, query.source_kind
+    )
+    for fund in found.funds:
         look.saw(f"fund/{fund.fund}")
-    own = {_ONE_SOURCE: query.source}
-    parts = [_of_fund(look, fund.fund, query.figure, own) for fund in funds]
-    return _page(look, query, query.figure, (leg for part in parts for leg in part))
+    funds = [fund.fund for fund in found.funds]
+    basis = of_source(look.standing, query.source, funds, query.source_kind)
+    return _page(look, query, query.figure, basis)
 
 
 def show_totals(look: Look, query: TotalsFigure) -> Shown:
     """The legs of a figure of the totals."""
     filters = filters_of(query)
-    check_slice(look.snapshot, look.caller, filters)
+    check_slice(look.live, look.caller, filters)
     look.saw("totals")
-    legs = explain.explain_totals(look.store, look.snapshot, query.figure, filters)
-    return _page(look, query, query.figure, legs)
+    return _page(look, query, query.figure, of_totals(look.standing, filters))
 
 
 def show_participation(look: Look, query: PeopleFigure) -> Shown:
     """The legs of a figure of participation."""
     filters = filters_of(query)
-    check_slice(look.snapshot, look.caller, filters)
+    check_slice(look.live, look.caller, filters)
     look.saw("participation")
-    legs = explain.explain_participation(look.store, look.snapshot, query.figure, filters)
-    return _page(look, query, query.figure, legs)
+    basis = of_participation(look.standing, filters)
+    if not sees_heads(look.caller):
+        basis = active_of(basis)
+    return _page(look, query, query.figure, basis)
 
 
 def show_account(look: Look, query: AccountFigure) -> Shown:
     """The legs of an account; the whole log is looked through."""
     require_whole(look.caller)
     look.saw(f"account/{query.account}")
-    legs = explain.explain_account(look.store, look.snapshot, query.account)
-    return _page(look, query, query.account, legs)
+    basis = of_account(look.standing, query.account, query.region or "")
+    return _page(look, query, query.account, basis)
 
 
 VIEWS = (

@@ -1,11 +1,12 @@
 """Sums over everything: totals and participation by any grouping, within any filters."""
 
+from datetime import date
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from api.queries import ReadQuery
+from api.queries import PastQuery
 from api.reading import Look, Shown, View
 from ledger.domain.values import (
     ActivityKind,
@@ -26,7 +27,7 @@ Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$(?!\n)", example
 GroupBy = Annotated[tuple[str, ...], Meta(examples=[["region:6", "month"]])]
 
 
-class SliceQuery(ReadQuery, frozen=True, kw_only=True):
+class SliceQuery(PastQuery, frozen=True, kw_only=True):
     """What is summed up. Absent filters limit nothing."""
 
     region: RegionCode | UnsetType = UNSET
@@ -64,13 +65,13 @@ class PeopleQuery(PeopleSlice, frozen=True, kw_only=True):
     group_by: GroupBy = ()
 
 
-class CertifiedQuery(ReadQuery, frozen=True, kw_only=True):
+class CertifiedQuery(PastQuery, frozen=True, kw_only=True):
     """Members by what they are certified for, in the region where it was recorded."""
 
     region: RegionCode | UnsetType = UNSET
 
 
-class BelongingQuery(ReadQuery, frozen=True, kw_only=True):
+class BelongingQuery(PastQuery, frozen=True, kw_only=True):
     """Members of organisations by residency."""
 
     organisation: Code | UnsetType = UNSET
@@ -80,6 +81,7 @@ class CertifiedMembers(Struct, frozen=True, kw_only=True):
     """How many members hold what."""
 
     position: int
+    as_of: date | None = None
     certified: list[Certified]
 
 
@@ -87,19 +89,24 @@ class BelongingMembers(Struct, frozen=True, kw_only=True):
     """How many members belong where."""
 
     position: int
+    as_of: date | None = None
     belonging: list[Belonging]
 
 
-NOT_FILTERS: Final = ("group_by", "min_position", "figure", "cursor", "limit")
+NOT_FILTERS: Final = (
+    "group_by", "min_position", "known_at", "as_of", "figure", "cursor", "limit", "proofs",
+    "proof_size", "from_known_at", "from_as_of", "published_at",
+)  # fmt: skip
 
 
-def filters_of(query: Struct) -> dict[str, str]:
-    """The filters that were given."""
+def filters_of(query: Struct, *but: str) -> dict[str, str]:
+    """The filters that were given, but for some fields that are none."""
     told: dict[str, Any] = structs.asdict(query)
-    return {n: v for n, v in told.items() if n not in NOT_FILTERS and v is not UNSET}
+    return {n: v for n, v in told.items() if n not in (*NOT_FILTERS, *but) and v is not UNSET}
 
 
-def _groups(query: TotalsQuery | PeopleQuery) -> list[str]:
+def groups_of(query: TotalsQuery | PeopleQuery) -> list[str]:
+    """The groupings that were asked for."""
     return [name for each in query.group_by for name in each.split(",")]
 
 
@@ -111,27 +118,29 @@ def _explained(what: str, filters: dict[str, str]) -> str:
 def show_totals(look: Look, query: TotalsQuery) -> Shown:
     """Sums by any of region, organisation, project, kind, category, evidence and month."""
     filters = filters_of(query)
-    check_slice(look.snapshot, look.caller, filters)
-    found = totals(look.snapshot, _groups(query), filters)
+    check_slice(look.live, look.caller, filters)
+    found = totals(look.standing.slice(filters), groups_of(query), filters)
     return Shown(found, _explained("totals", filters))
 
 
 def show_participation(look: Look, query: PeopleQuery) -> Shown:
     """How many members are registered, and how many were active; each counted once."""
     filters = filters_of(query)
-    check_slice(look.snapshot, look.caller, filters)
-    found = participation(look.snapshot, _groups(query), filters)
+    check_slice(look.live, look.caller, filters)
+    found = participation(look.standing.whole(), groups_of(query), filters)
     return Shown(found, _explained("participation", filters))
 
 
 def show_certified(look: Look, query: CertifiedQuery) -> Shown:
     """How many members hold each credential, by level and tier."""
     filters = filters_of(query)
-    check_slice(look.snapshot, look.caller, filters)
+    check_slice(look.live, look.caller, filters)
     answer = CertifiedMembers(
-        position=look.position, certified=people.certified(look.snapshot, filters)
+        position=look.position,
+        as_of=query.as_of,
+        certified=people.certified(look.standing.whole(), filters),
     )
-    return Shown(answer, "/v1/explain/accounts?account=certified")
+    return Shown(answer, _explained("accounts", {"account": "certified"} | filters))
 
 
 def show_belonging(look: Look, query: BelongingQuery) -> Shown:
@@ -139,14 +148,17 @@ def show_belonging(look: Look, query: BelongingQuery) -> Shown:
     filters = filters_of(query)
     if "organisation" in filters:
         check_listed(
-            look.snapshot, look.caller, "organisation", filters["organisation"], "organisation"
+            look.live, look.caller, "organisation", filters["organisation"], "organisation"
         )
     else:
         require_whole(look.caller)
     answer = BelongingMembers(
-        position=look.position, belonging=people.belonging(look.snapshot, filters)
+        position=look.position,
+        as_of=query.as_of,
+        belonging=people.belonging(look.standing.whole(), filters),
     )
-    return Shown(answer, "/v1/explain/accounts?account=belongs")
+    account = "/".join(["belongs", *filters.values()])
+    return Shown(answer, _explained("accounts", {"account": account}))
 
 
 VIEWS = (

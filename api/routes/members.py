@@ -5,7 +5,7 @@ from datetime import date
 from msgspec import Struct
 
 from api.cursors import unpack
-from api.queries import Cursor, Limit, ReadQuery
+from api.queries import Cursor, Limit, PastQuery
 from api.reading import Look, Shown, View
 from ledger.domain.errors import Forbidden
 from ledger.domain.values import MemberId, RegionCode
@@ -14,14 +14,14 @@ from projections.scope import check_member
 from projections.statement import Statement, statement
 
 
-class OfMember(ReadQuery, frozen=True, kw_only=True):
+class OfMember(PastQuery, frozen=True, kw_only=True):
     """One member's figures; stars as of a day, today unless one is named."""
 
     member: MemberId
     on: date | None = None
 
 
-class OfStatement(ReadQuery, frozen=True, kw_only=True):
+class OfStatement(PastQuery, frozen=True, kw_only=True):
     """One member's entries, a page at a time."""
 
     member: MemberId
@@ -29,7 +29,7 @@ class OfStatement(ReadQuery, frozen=True, kw_only=True):
     limit: Limit = 100
 
 
-class OfRegion(ReadQuery, frozen=True, kw_only=True):
+class OfRegion(PastQuery, frozen=True, kw_only=True):
     """The members of a region, a page at a time, by number."""
 
     region: RegionCode | None = None
@@ -41,6 +41,7 @@ class Members(Struct, frozen=True, kw_only=True):
     """A page of members, by number."""
 
     position: int
+    as_of: date | None = None
     members: list[MemberBalance]
 
 
@@ -51,19 +52,19 @@ def explain_url(member: str) -> str:
 
 def show_balance(look: Look, query: OfMember) -> Shown:
     """A member's minutes, credit and stars."""
-    check_member(look.snapshot, look.caller, query.member)
+    check_member(look.live, look.caller, query.member)
     look.saw(f"member/{query.member}")
-    found = member_balance(look.snapshot, query.member, query.on)
+    found = member_balance(look.standing.member(query.member), query.member, query.on)
     return Shown(found, explain_url(query.member))
 
 
 def show_statement(look: Look, query: OfStatement) -> Shown:
     """A member's entries and grants, one by one; entries as far as the caller's scope goes."""
-    check_member(look.snapshot, look.caller, query.member)
+    check_member(look.live, look.caller, query.member)
     look.saw(f"member/{query.member}")
     after = unpack(query.cursor, int) if query.cursor else 0
     found = statement(
-        look.books, look.position, query.member, look.caller, after=after, limit=query.limit
+        look.books, look.standing, query.member, look.caller, after=after, limit=query.limit
     )
     return Shown(found, explain_url(query.member), found.after)
 
@@ -75,10 +76,12 @@ def show_members(look: Look, query: OfRegion) -> Shown:
         raise Forbidden("region", region=region or None)
     look.saw(f"members/{region}")
     after = unpack(query.cursor, str) if query.cursor else ""
-    found = member_balances(look.snapshot, region=region, after=after, limit=query.limit + 1)
+    found = member_balances(
+        look.standing.whole(), region=region, after=after, limit=query.limit + 1
+    )
     page = found[: query.limit]
     more = page[-1].member if len(found) > query.limit else None
-    answer = Members(position=look.position, members=page)
+    answer = Members(position=look.position, as_of=query.as_of, members=page)
     return Shown(answer, explain_url("{member}"), more)
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 from api.answers import Verdict
-from api.queries import ReadQuery
+from api.queries import PastQuery, ReadQuery
 from api.reading import Look, Shown, View
 from ledger.domain.access import Caller
 from ledger.domain.grant import Eligibility, eligibility
@@ -15,7 +15,7 @@ from projections.balances import PolicyBalance, policy_balance
 from projections.scope import check_member, check_policy
 
 
-class OfPolicy(ReadQuery, frozen=True, kw_only=True):
+class OfPolicy(PastQuery, frozen=True, kw_only=True):
     """One policy."""
 
     policy: Code
@@ -31,15 +31,15 @@ class OfEligibility(ReadQuery, frozen=True, kw_only=True):
 
 def show_balance(look: Look, query: OfPolicy) -> Shown:
     """What a policy granted, and the credit that was spent on it."""
-    check_policy(look.snapshot, look.caller, query.policy)
-    found = policy_balance(look.snapshot, query.policy)
+    check_policy(look.live, look.caller, query.policy)
+    found = policy_balance(look.standing.policy(query.policy), query.policy)
     return Shown(found, f"/v1/explain/policies/{query.policy}")
 
 
 def show_eligibility(look: Look, query: OfEligibility) -> Shown:
     """Why a member may have an incentive, or why not."""
-    check_policy(look.snapshot, look.caller, query.policy)
-    check_member(look.snapshot, look.caller, query.member_id, "member_id")
+    check_policy(look.live, look.caller, query.policy)
+    check_member(look.live, look.caller, query.member_id, "member_id")
     look.saw(f"member/{query.member_id}")
     found = _eligibility(look, query, look.caller)
     told = {

@@ -25,6 +25,7 @@ from api.reading import View
 from api.routes import (
     batch,
     commands,
+    differences,
     explain,
     feed,
     figures,
@@ -42,7 +43,7 @@ from ledger.domain.commands import COMMANDS, Command, IssueKey, LogHours, op_of
 
 VIEWS: Final = (
     *members.VIEWS, *funds.VIEWS, *figures.VIEWS, *policies.VIEWS, *trails.VIEWS, *explain.VIEWS,
-    *keys.VIEWS,
+    *differences.VIEWS, *keys.VIEWS,
 )  # fmt: skip
 #: Structs the document refers to.
 KINDS: Final[tuple[type[Struct], ...]] = (
@@ -142,7 +143,7 @@ def _write(way: Way, endpoint: Endpoint, *extra: str) -> Route:
 
 
 def _read(view: View) -> Route:
-    extra = ("explain",) if "explain" not in view.path and view.path not in UNEXPLAINED else ()
+    extra = ("explain",) if not view.path.startswith(UNEXPLAINED) else ()
     shown = example(view.answer) | dict.fromkeys(extra, _explained(view.path))
     pages = ("Link",) if "cursor" in view.query.__struct_fields__ else ()
     answer = {
@@ -174,8 +175,10 @@ def _explained(path: str) -> str:
     return f"/v1/explain/{noun}{name}"
 
 
-#: Answers without figures.
-UNEXPLAINED: Final = ("/v1/trail/{type}/{id:path}", "/v1/looks", "/v1/keys")
+#: What has no figures, or tells what is behind them already.
+UNEXPLAINED: Final = (
+    "/v1/explain/", "/v1/diff/", "/v1/restatements/", "/v1/trail/", "/v1/looks", "/v1/keys",
+)  # fmt: skip
 
 
 #: What became of two lines of a batch.

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from api.answers import LookAt
 from api.cursors import unpack
-from api.queries import Cursor, Limit, ReadQuery
+from api.queries import Cursor, Limit, PastQuery, ReadQuery
 from api.reading import Look, Shown, View
 from ledger.domain.activity import find_activity
 from ledger.domain.errors import Forbidden, NotFound
@@ -29,7 +29,7 @@ Kind = Literal[
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,150}$(?!\n)", examples=["V0001"])]
 
 
-class OfEntity(ReadQuery, frozen=True, kw_only=True):
+class OfEntity(PastQuery, frozen=True, kw_only=True):
     """One thing's events, a page at a time."""
 
     type: Kind
@@ -59,12 +59,12 @@ def _check_by_books(find: Callable[..., object]) -> Callable[[Look, str], object
 
 #: Type of a thing → what refuses it outside the caller's scope.
 CHECKS: Final[Mapping[str, Callable[[Look, str], object]]] = {
-    "member": lambda look, name: check_member(look.snapshot, look.caller, name, "id"),
-    "fund": lambda look, name: check_fund(look.snapshot, look.caller, name, "id"),
-    "policy": lambda look, name: check_policy(look.snapshot, look.caller, name, "id"),
-    "project": lambda look, name: check_listed(look.snapshot, look.caller, "project", name, "id"),
+    "member": lambda look, name: check_member(look.live, look.caller, name, "id"),
+    "fund": lambda look, name: check_fund(look.live, look.caller, name, "id"),
+    "policy": lambda look, name: check_policy(look.live, look.caller, name, "id"),
+    "project": lambda look, name: check_listed(look.live, look.caller, "project", name, "id"),
     "organisation": lambda look, name: check_listed(
-        look.snapshot, look.caller, "organisation", name, "id"
+        look.live, look.caller, "organisation", name, "id"
     ),
     "activity": _check_by_books(find_activity),
     "key": _check_by_books(find_key),
@@ -84,7 +84,7 @@ def show_trail(look: Look, query: OfEntity) -> Shown:
     look.saw(entity)
     after = unpack(query.cursor, int) if query.cursor else 0
     try:
-        found: Any = trail(look.store, look.snapshot, entity, after, query.limit)
+        found: Any = trail(look.store, look.standing.lists(), entity, after, query.limit)
     except NotFound as missing:
         missing.at = "id"  # what is one word there is two fields here
         raise

@@ -122,6 +122,36 @@ READS: Final[dict[str, list[Read]]] = {
     "/v1/explain/accounts": [
         Read("/v1/explain/accounts?account=registered/{region}", "auditor admin"),
     ],
+    "/v1/diff/members/{member}": [
+        Read("/v1/diff/members/{member}?from_known_at=1", WHO_MEMBERS, REGION),
+    ],
+    "/v1/diff/policies/{policy}": [
+        Read("/v1/diff/policies/{policy}?from_known_at=1", "granter auditor admin"),
+    ],
+    "/v1/diff/funds/{fund}": [
+        Read("/v1/diff/funds/{fund}?from_known_at=1", "treasurer auditor admin", SCOPES["funds"]),
+        Read("/v1/diff/funds/{fund}?from_known_at=1", "funder",
+             [{"sources": ("S1",)}, {"funds": ("F1",)}]),
+    ],
+    "/v1/diff/sources/{source}": [
+        Read("/v1/diff/sources/{source}?from_known_at=1", "funder auditor admin",
+             [{"sources": ("S1",)}]),
+    ],
+    **{
+        f"/v1/{path}": [
+            Read(f"/v1/{path}?region={{region}}&{moment}", "auditor admin",
+                 [{"regions": (HERE,)}]),
+            Read(f"/v1/{path}?region=33&project={{project}}&{moment}", "auditor admin",
+                 [{"regions": ("33",)}]),
+            Read(f"/v1/{path}?organisation={{organisation}}&{moment}", "auditor admin",
+                 [{"organisations": ("O1",)}]),
+        ]
+        for figures in ("totals", "participation")
+        for path, moment in (
+            (f"diff/{figures}", "from_known_at=1"),
+            (f"restatements/{figures}", "month=2025-05&published_at=1"),
+        )
+    },
     "/v1/keys": [Read("/v1/keys", "admin")],
     "/v1/looks": [Read("/v1/looks?about=member/{member}", "auditor admin")],
     "/v1/events": [Read("/v1/events?after=0", "auditor admin")],
@@ -136,10 +166,12 @@ BATCH: Final = "/v1/batch"
 #: What only those see whose key has no scope.
 WHOLE: Final = (
     "/v1/explain/policies/{policy}", "/v1/explain/accounts", "/v1/looks", "/v1/events",
+    "/v1/diff/policies/{policy}",
 )  # fmt: skip
 #: A funder without a source sees nothing.
 MERE_FUNDER: Final = ("/v1/funds/{fund}/usage", "/v1/sources/{source}/usage",
-                      "/v1/explain/funds/{fund}", "/v1/explain/sources/{source}")  # fmt: skip
+                      "/v1/explain/funds/{fund}", "/v1/explain/sources/{source}",
+                      "/v1/diff/funds/{fund}", "/v1/diff/sources/{source}")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -176,18 +208,22 @@ HIDING: Final = [(path, read) for path, reads in READS.items() for read in reads
 #: Parameters that name something.
 NAMING: Final = {
     "member", "member_id", "project", "organisation", "fund", "policy", "source", "region", "type",
-    "id", "about", "account", "receipt", "target", "source_id", "service_region",
+    "id", "about", "account", "receipt", "target", "source_id", "service_region", "entry", "grant",
 }  # fmt: skip
 #: Parameters that name nothing, or a day, a kind, a page.
 NAMELESS: Final = {
     "min_position", "on", "cursor", "limit", "source_kind", "group_by", "category", "evidence",
-    "month", "from_month", "to_month", "kind", "member_kind", "figure",
+    "month", "from_month", "to_month", "kind", "member_kind", "figure", "known_at", "as_of",
+    "from_known_at", "from_as_of", "published_at", "proofs", "proof_size",
 }  # fmt: skip
 #: Parts of what is seen whole anyway, and where our own members served.
 WITHIN: Final = {
     "/v1/explain/funds/{fund}": {"target", "receipt", "source_id"},
+    "/v1/explain/members/{member}": {"entry", "grant"},
     "/v1/participation": {"service_region"},
     "/v1/explain/participation": {"service_region"},
+    "/v1/diff/participation": {"service_region"},
+    "/v1/restatements/participation": {"service_region"},
 }
 
 
