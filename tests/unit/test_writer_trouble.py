@@ -1,4 +1,4 @@
-"""The writer after what was undone: nobody waits for ever, and nothing of it is left behind."""
+"""The writer in trouble: nobody waits for ever, and what was not written leaves nothing behind."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from ledger.decider import Decider
 from ledger.domain.commands import OpenLedger
 from ledger.domain.errors import Unavailable
 from ledger.store import writer as writing
+from ledger.store.log import Head
 from ledger.store.writer import Writer
 from tests.memory_store import MemoryStore
 from tests.unit.test_writer import Desk, Held, ask, failed_and_lost, register
@@ -53,3 +54,22 @@ def test_an_opening_that_was_not_kept_leaves_no_name_behind() -> None:
         assert writer.submit(batch).result(timeout=30).outcomes[0] == {"origin": name}
     writer.close()
     assert [row.originator_id for row in store.rows] == ["ledger/b.example", "member/V1"]
+
+
+def test_what_another_process_did_between_two_looks_is_answered_as_it_was(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ids are looked up before the head is read: what is in between may be this very command."""
+    other = desk.open()
+    other.submit(ask("x", register("V8"))).result(timeout=30)
+    head = desk.store.head
+
+    def late() -> Head:
+        monkeypatch.setattr(desk.store, "head", head)
+        other.submit(ask("c1", register("V1"))).result(timeout=30)
+        return head()
+
+    monkeypatch.setattr(desk.store, "head", late)
+    answer = desk.do("c1", register("V1"))
+    assert (answer.replayed, answer.outcomes) == (True, [{"member": "V1"}])
+    other.close()
