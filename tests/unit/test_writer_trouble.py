@@ -1,6 +1,7 @@
 """The writer in trouble: nobody waits for ever, and what was not written leaves nothing behind."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -8,7 +9,7 @@ from ledger.decider import Decider
 from ledger.domain.commands import OpenLedger
 from ledger.domain.errors import Unavailable
 from ledger.store import writer as writing
-from ledger.store.log import Head
+from ledger.store.log import Batch, Head
 from ledger.store.writer import Writer
 from tests.memory_store import MemoryStore
 from tests.unit.test_writer import Desk, Held, ask, failed_and_lost, register
@@ -59,7 +60,7 @@ def test_an_opening_that_was_not_kept_leaves_no_name_behind() -> None:
 def test_what_another_process_did_between_two_looks_is_answered_as_it_was(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The ids are looked up before the head is read: what is in between may be this very command."""
+    """Ids are looked up before the head is read: what is in between may be this very command."""
     other = desk.open()
     other.submit(ask("x", register("V8"))).result(timeout=30)
     head = desk.store.head
@@ -73,3 +74,26 @@ def test_what_another_process_did_between_two_looks_is_answered_as_it_was(
     answer = desk.do("c1", register("V1"))
     assert (answer.replayed, answer.outcomes) == (True, [{"member": "V1"}])
     other.close()
+
+
+def test_a_command_that_comes_again_while_it_is_being_written_is_answered_alike(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a command that writes, so that nothing is looked up again before it is told."""
+    monkeypatch.setattr(writing, "GROUP_MAX", 2)
+    held = Held(desk)
+    desk.store.faults = [slowly]
+    waiting = [
+        desk.writer.submit(ask(name, register(member)))
+        for name, member in (("c1", "V1"), ("c2", "V2"), ("c1", "V1"), ("c3", "V3"))
+    ]
+    held.let_go()
+    answers = [future.result(timeout=30) for future in waiting]
+    assert [answer.replayed for answer in answers] == [False, False, True, False]
+    assert answers[0].outcomes == answers[2].outcomes
+
+
+def slowly(store: MemoryStore, batch: Batch, write: Callable[[], None]) -> None:
+    """An append that is still under way when the next group is decided."""
+    time.sleep(0.2)
+    write()
