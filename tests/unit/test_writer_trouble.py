@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 
 import pytest
 
 from ledger.decider import Decider
-from ledger.domain.commands import OpenLedger
-from ledger.domain.errors import Unavailable
+from ledger.domain.access import Caller
+from ledger.domain.commands import IssueKey, OpenLedger, RevokeKey
+from ledger.domain.errors import Unauthenticated, Unavailable
 from ledger.store import writer as writing
 from ledger.store.log import Batch, Head
+from ledger.store.requests import Answered, Request
 from ledger.store.writer import Writer
 from tests.memory_store import MemoryStore
 from tests.unit.test_writer import Desk, Held, ask, failed_and_lost, register
@@ -91,6 +94,23 @@ def test_a_command_that_comes_again_while_it_is_being_written_is_answered_alike(
     answers = [future.result(timeout=30) for future in waiting]
     assert [answer.replayed for answer in answers] == [False, False, True, False]
     assert answers[0].outcomes == answers[2].outcomes
+
+
+def test_a_key_that_was_revoked_since_it_was_looked_at_opens_nothing(desk: Desk) -> None:
+    wish = IssueKey(holder="street", roles=("admin",), expires_on=date(2999, 1, 1))
+    (issued,) = desk.do("k1", wish).outcomes
+    assert isinstance(issued, dict)
+    caller = Caller(holder="street", key=str(issued["key"]), roles=frozenset({"admin"}))
+
+    def do(command_id: str, member: str) -> Answered:
+        request = Request(commands=[register(member)], caller=caller, command_id=command_id)
+        return desk.writer.submit(request).result(timeout=30)
+
+    assert do("c1", "V1").count == 1
+    desk.do("k2", RevokeKey(key=caller.key, reason_code="lost"))
+    with pytest.raises(Unauthenticated):
+        do("c2", "V2")
+    assert do("c1", "V1").replayed
 
 
 def slowly(store: MemoryStore, batch: Batch, write: Callable[[], None]) -> None:
