@@ -139,7 +139,10 @@ class Audit(Exported):
         own = {name for name in entry if name in event} - {
             "minutes", "timestamp", "effective_on", "actor", "key", "command_id"
         }  # fmt: skip
-        said = {"other facts": all(entry[name] == event[name] for name in own)}
+        said = {
+            "other facts": all(entry[name] == event[name] for name in own),
+            "before the service": event["effective_on"] >= entry["service_on"],
+        }
         stands: int = event["minutes"] if topic == "HoursVerified" else event.get("after", 0)
         if topic == "HoursVerified":
             said["four eyes"] = event["actor"] != entry["recorder"]
@@ -236,7 +239,6 @@ class Audit(Exported):
                     "window": terms["opens_on"] <= day <= terms["closes_on"],
                     "region": region.startswith(tuple(terms.get("regions", [""]))),
                     "category": topic != "FundsSpent" or _may_buy(terms, event["category"]),
-                    "terms travel": topic != "TransferSent" or _keeps(event.get("terms"), terms),
                 },
             )
 
@@ -248,18 +250,6 @@ class Audit(Exported):
 def _may_buy(terms: Keys, category: str) -> bool:
     allowed = terms.get("allowed", [category])
     return category in allowed and category not in terms.get("forbidden", [])
-
-
-def _keeps(sent: Keys | None, terms: Keys) -> bool:
-    """Whether money sent on some terms is bound as it was, by other terms that restrict it."""
-    if not terms.keys() & {"regions", "allowed", "forbidden"}:
-        return True
-    said = sent or {}
-    regions = all(
-        r.startswith(tuple(terms.get("regions", [""]))) for r in said.get("regions", [""])
-    )
-    bought = {*said.get("allowed", ()), *terms.get("forbidden", ()), "anything else"}
-    return regions and all(_may_buy(terms, each) for each in bought if _may_buy(said, each))
 
 
 def _span(entry: Keys) -> tuple[datetime, datetime] | None:
