@@ -139,7 +139,10 @@ class Audit(Exported):
         own = {name for name in entry if name in event} - {
             "minutes", "timestamp", "effective_on", "actor", "key", "command_id"
         }  # fmt: skip
-        said = {"other facts": all(entry[name] == event[name] for name in own)}
+        said = {
+            "other facts": all(entry[name] == event[name] for name in own),
+            "before the service": event["effective_on"] >= entry["service_on"],
+        }
         stands: int = event["minutes"] if topic == "HoursVerified" else event.get("after", 0)
         if topic == "HoursVerified":
             said["four eyes"] = event["actor"] != entry["recorder"]

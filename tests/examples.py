@@ -22,6 +22,9 @@ EVENTS: Final = GOLDEN / "events.jsonl"
 #: An exported log as it was written on one day, and its root.
 LOG: Final = GOLDEN / "log.jsonl"
 ROOT: Final = GOLDEN / "log.root"
+#: The same story since what a fund's terms restrict travels with its money.
+LATEST_LOG: Final = GOLDEN / "log-2.jsonl"
+LATEST_ROOT: Final = GOLDEN / "log-2.root"
 
 DIGEST: Final = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 TERMS: Final = Terms(

@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import closing, suppress
 from typing import IO, Any, Final
 
@@ -29,6 +30,8 @@ from ledger.store.open import open_store
 EVENTS_MIN: Final = 500
 #: A process that fails this often is not started again.
 STARTS_MAX: Final = 3
+#: Seconds a transaction of it may take: far more than the database itself allows for.
+ANSWER_WAIT_S: Final = 120.0
 #: Seconds it may take to finish when it is told to.
 END_WAIT_S: Final = 60.0
 LENGTH_BYTES: Final = 8
@@ -57,7 +60,7 @@ class Appender:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
-        self._starts_left = STARTS_MAX if len(os.sched_getaffinity(0)) > 1 else 0
+        self._starts_left = STARTS_MAX if cores() > 1 else 0
 
     def __call__(self, store: LogStore, pending: Pending) -> Head:
         """Append. Raises as `append_pending`; Unavailable when it is not known what was written."""
@@ -75,12 +78,18 @@ class Appender:
         return answer.head
 
     def _ask(self, pending: Pending) -> Answer:
+        """One request and its answer, in bounded time: one that stands still is killed."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
-        write_frame(process.stdin, _ENCODER.encode(pending))
-        return _ANSWERS.decode(read_frame(process.stdout))
+        bound = threading.Timer(ANSWER_WAIT_S, process.kill)
+        bound.start()
+        try:
+            write_frame(process.stdin, _ENCODER.encode(pending))
+            return _ANSWERS.decode(read_frame(process.stdout))
+        finally:
+            bound.cancel()
 
     def _stands_ready(self) -> bool:
         """Whether the process said that it has opened the log; starts it when there is none."""
@@ -113,6 +122,12 @@ class Appender:
         except (OSError, subprocess.TimeoutExpired):
             process.kill()
             process.wait()
+
+
+def cores() -> int:
+    """Cores this process may use; not every system tells which are its own."""
+    own = getattr(os, "sched_getaffinity", None)
+    return len(own(0)) if own else os.cpu_count() or 1
 
 
 def start(settings: Settings) -> subprocess.Popen[bytes]:

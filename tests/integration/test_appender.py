@@ -88,6 +88,25 @@ def test_a_process_that_is_gone_is_told_and_another_one_started(
     assert appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1")).position
 
 
+def test_a_process_that_stands_still_is_ended_in_bounded_time(
+    appender: Appender, store: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its pipe is full or its answer does not come."""
+    monkeypatch.setattr(appending, "ANSWER_WAIT_S", 0.3)
+    assert appender._process is not None
+    os.kill(appender._process.pid, signal.SIGSTOP)
+    with pytest.raises(Unavailable):
+        appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 5000), "c1"))
+    assert store.head().position == 0
+
+
+def test_a_system_that_does_not_tell_which_cores_are_ours_is_asked_how_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert appending.cores() == os.cpu_count()
+
+
 def test_without_a_process_this_one_appends(
     settings: Settings, store: LogStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

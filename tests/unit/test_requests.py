@@ -70,3 +70,11 @@ def test_the_hash_of_a_request_is_that_of_its_lines() -> None:
     assert ask(first, second).body_hash == ask(first, second).body_hash
     assert ask(first, second).body_hash != ask(second, first).body_hash
     assert ask(first, second).body_hash != ask(first).body_hash
+
+
+def test_the_same_lines_of_another_person_or_asked_otherwise_are_another_request() -> None:
+    mine = ask(RIGHT)
+    theirs = Request(commands=[RIGHT], caller=operator("clerk"), command_id="c1")
+    assert mine.body_hash != theirs.body_hash
+    loose = Request(commands=[RIGHT], caller=operator("boss"), command_id="c1", on_error="continue")
+    assert mine.body_hash != loose.body_hash

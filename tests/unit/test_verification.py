@@ -1,6 +1,7 @@
 """Rules on logged hours: verified or rejected, corrected or voided."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -228,3 +229,20 @@ def test_the_rule_is_the_one_in_force_on_the_day_of_service_as_known_when_verify
     ledger = logged().given(accrual("DOUBLE", num=2, effective_on=SATURDAY))
     ledger.given(accrual("LATER", num=3, effective_on=SATURDAY + timedelta(days=1)))
     ledger.when(verify_hours()).then_event(HoursVerified, rule="DOUBLE", credit=240)
+
+
+@pytest.mark.parametrize(
+    ("given", "act"),
+    [
+        ((), verify_hours),
+        ((), partial(c.RejectHours, entry="V0001-1", reason_code="mistaken")),
+        ((verify_hours(),), partial(c.CorrectHours, entry="V0001-1", minutes=1, reason_code="x")),
+        ((verify_hours(),), partial(c.VoidHours, entry="V0001-1", reason_code="mistaken")),
+    ],
+)
+def test_nothing_done_about_hours_counts_before_they_were_served(given: Any, act: Any) -> None:
+    """Else there would be days with credit for hours still to come."""
+    ledger = logged().given(*given)
+    early = act(effective_on=SATURDAY - timedelta(days=1))
+    ledger.when(early).then_refused("date_too_old", at="effective_on", service_on="2025-06-14")
+    assert ledger.when(act(effective_on=SATURDAY)).events

@@ -33,6 +33,11 @@ def allows_category(terms: Terms, category: str) -> bool:
     return category not in terms.forbidden and (not terms.allowed or category in terms.allowed)
 
 
+def restricts(terms: Terms) -> bool:
+    """Whether terms say for what, or where, money may be used, and not only when."""
+    return bool(terms.regions or terms.allowed or terms.forbidden)
+
+
 def refusal_of(terms: Sequence[Terms], region: str, on: date, at: str) -> Refusal | None:
     """Why terms keep money from a region on a day: by purpose, by window, or not at all (None)."""
     if not all(allows_region(each, region) for each in terms):

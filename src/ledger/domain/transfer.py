@@ -37,7 +37,7 @@ from ledger.domain.events import (
 from ledger.domain.fund import Fund, check_open, find_fund, free_lots, is_seen
 from ledger.domain.lots import lot_of, merge
 from ledger.domain.organisation import Organisation
-from ledger.domain.terms import is_within, settled_terms
+from ledger.domain.terms import is_within, restricts, settled_terms
 from ledger.domain.values import Lot, Terms, contains, owner_of
 
 #: The most fen of one receipt a fund may hold, so that each lot stays within its bounds.
@@ -96,21 +96,27 @@ def send_transfer(command: SendTransfer, books: Books, act: Act) -> Decision:
 
 
 def _terms_sent(fund: Fund, lots: tuple[Lot, ...], given: Terms | None) -> Terms | None:
-    """The terms that travel: money does not lose those it was received on.
+    """The terms that travel: money does not lose those that bind it here.
 
-    Given ones lie within those of every receipt, else PurposeViolation. When none are given, the
-    receipts' own travel; when these differ there is no saying which, hence InvalidCommand.
+    Those its receipts came on, and the fund's own where they restrict what it is for: else it could
+    be set free by sending it to another fund. Given ones lie within all of them, else
+    PurposeViolation. When none are given, the narrowest travel; when there is no saying which these
+    are, InvalidCommand.
     """
-    bound = {fund.stock.receipts[lot.receipt].terms for lot in lots}
+    fund_terms = (fund.terms,) if restricts(fund.terms) else ()
+    bound = {fund_terms + fund.stock.receipts[lot.receipt].terms for lot in lots}
     if given is not None:
         terms = settled_terms(given)
         if not all(is_within(terms, each) for own in bound for each in own):
             raise PurposeViolation("terms")
         return terms
     own = bound.pop()
-    if bound or len(own) > 1:
+    if not bound and not own:
+        return None
+    narrowest = [one for one in own if all(is_within(one, other) for other in own)]
+    if bound or not narrowest:
         raise InvalidCommand("terms", receipts=len(lots))
-    return own[0] if own else None
+    return narrowest[-1]
 
 
 # Ending

@@ -20,6 +20,7 @@ from ledger.domain.decision import Act, Books, Decision, Rule
 from ledger.domain.entry import Entry, like, minutes_of
 from ledger.domain.errors import (
     CreditSpent,
+    DateTooOld,
     DayOverfull,
     EntryNotFound,
     EntryNotPending,
@@ -40,7 +41,7 @@ def verify_hours(command: VerifyHours, books: Books, act: Act) -> Decision:
     Credit is by the accrual rule in force on the day of service as known now; training earns
     none. Raises InvalidCommand, EntryNotFound, EntryNotPending, FourEyes, MinutesOutOfRange.
     """
-    member, entry = find_entry(command, books, act.caller)
+    member, entry = find_entry(command, books, act)
     check_pending(member, entry)
     about = entry.heading
     if about.recorder == act.caller.holder or member.id in act.caller.members:
@@ -72,7 +73,7 @@ def reject_hours(command: RejectHours, books: Books, act: Act) -> Decision:
 
     Raises InvalidCommand, EntryNotFound, EntryNotPending.
     """
-    member, entry = find_entry(command, books, act.caller)
+    member, entry = find_entry(command, books, act)
     check_pending(member, entry)
     event = replace(
         like(e.HoursRejected, entry.heading, act),
@@ -91,7 +92,7 @@ def correct_hours(command: CorrectHours, books: Books, act: Act) -> Decision:
     Raises InvalidCommand, EntryNotFound, EntryNotVerified, ReasonRequired, MinutesOutOfRange,
     NothingChanges, CreditSpent, and when raised: EvidenceFixed, FourEyes, DayOverfull.
     """
-    member, entry = find_entry(command, books, act.caller)
+    member, entry = find_entry(command, books, act)
     reason_code = check_verified(command, member, entry)
     after = command.minutes
     if not 1 <= after <= entry.minutes:
@@ -124,7 +125,7 @@ def void_hours(command: VoidHours, books: Books, act: Act) -> Decision:
 
     Raises InvalidCommand, EntryNotFound, EntryNotVerified, ReasonRequired, CreditSpent.
     """
-    member, entry = find_entry(command, books, act.caller)
+    member, entry = find_entry(command, books, act)
     reason_code = check_verified(command, member, entry)
     event = replace(
         like(e.HoursVoided, entry.heading, act),
@@ -139,10 +140,11 @@ def void_hours(command: VoidHours, books: Books, act: Act) -> Decision:
     return entered(member, event)
 
 
-def find_entry(command: EntryCommand, books: Books, caller: Caller) -> tuple[Member, Entry]:
+def find_entry(command: EntryCommand, books: Books, act: Act) -> tuple[Member, Entry]:
     """The entry a command names, by its id or by member, source and reference.
 
-    Raises InvalidCommand for anything between, and EntryNotFound, also when out of scope.
+    Raises InvalidCommand for anything between, EntryNotFound, also when out of scope, and
+    DateTooOld for an act that is to count on a day before the service was done.
     """
     source, source_ref = command.source, command.source_ref
     if command.entry is not None:
@@ -157,9 +159,13 @@ def find_entry(command: EntryCommand, books: Books, caller: Caller) -> tuple[Mem
         member = books.get(f"member/{command.member}")
         rows = member.entries if isinstance(member, Member) else None
         entry = rows.find_referred(source, source_ref) if rows is not None else None
-    if entry is None or not isinstance(member, Member) or not sees(caller, entry):
+    if entry is None or not isinstance(member, Member) or not sees(act.caller, entry):
         at = "source_ref" if command.entry is None else "entry"
         raise EntryNotFound(at, entry=command.entry, source_ref=source_ref)
+    if act.effective_on < entry.service_on:
+        # Or there would be days on which a member has credit for hours that are still to come.
+        day, service_on = act.effective_on.isoformat(), entry.service_on.isoformat()
+        raise DateTooOld("effective_on", day=day, service_on=service_on)
     return member, entry
 
 

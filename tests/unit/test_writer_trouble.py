@@ -1,0 +1,130 @@
+"""The writer in trouble: nobody waits for ever, and what was not written leaves nothing behind."""
+
+import time
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from ledger.decider import Decider
+from ledger.domain.access import Caller
+from ledger.domain.commands import IssueKey, OpenLedger, RevokeKey
+from ledger.domain.errors import Unauthenticated, Unavailable
+from ledger.store import writer as writing
+from ledger.store.log import Batch, Head
+from ledger.store.requests import Answered, Request
+from ledger.store.writer import Writer
+from tests.desk import Desk, Held, ask, failed_and_lost, register
+from tests.memory_store import MemoryStore
+
+
+def test_an_outage_is_told_in_bounded_time_and_the_writer_goes_on_afterwards(desk: Desk) -> None:
+    desk.store.faults = [failed_and_lost] * 50
+    with pytest.raises(Unavailable):
+        desk.do("c1", register("V1"))
+    desk.store.faults = []
+    assert desk.do("c1", register("V1")).replayed is False
+    assert desk.streams() == ["ledger/t.example", "member/V1"]
+
+
+def test_who_asks_late_in_an_outage_is_told_at_once(desk: Desk) -> None:
+    """Two tries, not the whole patience; and afterwards there is patience again."""
+
+    def away(*_: object) -> None:
+        raise Unavailable
+
+    desk.store.faults = [away] * 1_000
+    with pytest.raises(Unavailable):
+        desk.do("a", register("V1"))
+    before = desk.store.appends
+    assert before > 2
+    with pytest.raises(Unavailable):
+        desk.do("b", register("V2"))
+    assert desk.store.appends == before + 2
+    desk.store.faults = [away]
+    assert desk.do("b", register("V2")).count == 1
+    desk.store.faults = [away] * 3
+    assert desk.do("c", register("V3")).count == 1
+
+
+def test_twins_are_both_told_of_an_outage_and_the_writer_goes_on_afterwards(
+    desk: Desk,
+) -> None:
+    held = Held(desk)
+    desk.store.faults = [failed_and_lost] * 50
+    twins = [desk.writer.submit(ask("c1", register("V1"))) for _ in range(2)]
+    held.let_go()
+    for twin in twins:
+        with pytest.raises(Unavailable):
+            twin.result(timeout=30)
+    desk.store.faults = []
+    assert desk.do("c1", register("V1")).replayed is False
+
+
+def test_an_opening_that_was_not_kept_leaves_no_name_behind() -> None:
+    store = MemoryStore()
+    writer = Writer(store, Decider(store))
+    for name, is_dry in (("a.example", True), ("b.example", False)):
+        batch = ask(name, OpenLedger(origin=name), register("V1"), dry_run=is_dry)
+        assert writer.submit(batch).result(timeout=30).outcomes[0] == {"origin": name}
+    writer.close()
+    assert [row.originator_id for row in store.rows] == ["ledger/b.example", "member/V1"]
+
+
+def test_what_another_process_did_between_two_looks_is_answered_as_it_was(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids are looked up before the head is read: what is in between may be this very command."""
+    other = desk.open()
+    other.submit(ask("x", register("V8"))).result(timeout=30)
+    head = desk.store.head
+
+    def late() -> Head:
+        monkeypatch.setattr(desk.store, "head", head)
+        other.submit(ask("c1", register("V1"))).result(timeout=30)
+        return head()
+
+    monkeypatch.setattr(desk.store, "head", late)
+    answer = desk.do("c1", register("V1"))
+    assert (answer.replayed, answer.outcomes) == (True, [{"member": "V1"}])
+    other.close()
+
+
+def test_a_command_that_comes_again_while_it_is_being_written_is_answered_alike(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a command that writes, so that nothing is looked up again before it is told."""
+    monkeypatch.setattr(writing, "GROUP_MAX", 2)
+    held = Held(desk)
+    desk.store.faults = [slowly]
+    waiting = [
+        desk.writer.submit(ask(name, register(member)))
+        for name, member in (("c1", "V1"), ("c2", "V2"), ("c1", "V1"), ("c3", "V3"))
+    ]
+    held.let_go()
+    answers = [future.result(timeout=30) for future in waiting]
+    assert [answer.replayed for answer in answers] == [False, False, True, False]
+    assert answers[0].outcomes == answers[2].outcomes
+
+
+def test_a_key_that_was_revoked_since_it_was_looked_at_opens_nothing(desk: Desk) -> None:
+    wish = IssueKey(holder="street", roles=("admin",), expires_on=date(2999, 1, 1))
+    (issued,) = desk.do("k1", wish).outcomes
+    assert isinstance(issued, dict)
+    caller = Caller(holder="street", key=str(issued["key"]), roles=frozenset({"admin"}))
+
+    def do(command_id: str, member: str) -> Answered:
+        request = Request(commands=[register(member)], caller=caller, command_id=command_id)
+        return desk.writer.submit(request).result(timeout=30)
+
+    assert do("c1", "V1").count == 1
+    desk.do("k2", RevokeKey(key=caller.key, reason_code="lost"))
+    with pytest.raises(Unauthenticated):
+        do("c2", "V2")
+    assert do("c1", "V1").replayed
+
+
+def slowly(store: MemoryStore, batch: Batch, write: Callable[[], None]) -> None:
+    """An append that is still under way when the next group is decided."""
+    time.sleep(0.2)
+    write()
