@@ -18,7 +18,7 @@ from projections.refill import ROWS_AT_ONCE, refill
 from projections.runner import BATCH_EVENTS, catch_up
 from projections.segments import Segment
 from projections.session import PositionMoved, Snapshot
-from projections.tables import Progress, Table, digest_of, ordered_sql, plain
+from projections.tables import Progress, Table, digest_of, ordered_sql, plain, unwatched
 
 #: How often the log may run ahead of the fresh tables before a rebuild gives up.
 SWAPS_MAX: Final = 50
@@ -80,6 +80,28 @@ def rebuild(
     return Rebuilt(
         position=position, generation=new, compared_at=compared_at, differences=differences
     )
+
+
+def fill(store: LogStore, reads: Reads, progress: Progress = unwatched) -> None:
+    """Recompute empty tables from columns, if the log is long enough for that to be faster.
+
+    `progress` is told how many more events were taken in. Who else filled them meanwhile is let be.
+    """
+    head = store.head().position
+    if head < REFILLED_EVENTS:
+        return
+    old, new = reads.generation, reads.begin()
+    try:
+        refill(store, reads, new, head, progress=progress)
+        _swap(store, reads, old, new)
+    except BaseException as error:
+        with suppress(LedgerError):
+            reads.drop_unused(new)
+        if not isinstance(error, PositionMoved):
+            raise
+    else:
+        with suppress(LedgerError):
+            reads.drop_unused()
 
 
 def counted(progress: Callable[[int], None]) -> Progress:

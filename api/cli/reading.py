@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from projections.past import Pasts
     from projections.standing import Standing
 
-#: Events folded between two moves of the progress bar.
-STEP = 20_000
-
 
 def reading_command(name: str, params: list[click.Parameter], **attrs: Any) -> Command:
     """A command that shows figures: with the options all of them have."""
@@ -166,18 +163,12 @@ def bring_up(now: Session) -> int:
 
     Raises Unavailable, CorruptLog, InvalidSettings (the figures are of another log).
     """
-    from projections.runner import catch_up, check_same_log  # noqa: PLC0415 (not for --help)
+    from projections import bring_up as bringing  # noqa: PLC0415 (not for --help)
 
     store, reads = now.open().store, now.open_reads()
-    with reads.read() as snapshot:
-        check_same_log(store, snapshot)
-    head, position = store.head().position, reads.position
-    with progress("figures", head - position, unit="events", shown=now.on_terminal) as advance:
-        while position < head:
-            reached = catch_up(store, reads, until=min(position + STEP, head))
-            advance(reached - position)
-            position = reached
-    return position
+    missing = store.head().position - reads.position
+    with progress("figures", missing, unit="events", shown=now.on_terminal) as advance:
+        return bringing.bring_up(store, reads, advance)
 
 
 def check_region(filters: Mapping[str, str]) -> None:

@@ -12,6 +12,8 @@ from ledger.settings import Settings
 from ledger.store.log import LogStore, Row
 from ledger.store.place import SqliteFile
 from projections import database
+from projections import rebuild as rebuilding
+from projections.bring_up import bring_up
 from projections.database import Reads, open_reads
 from projections.models import TABLES
 from projections.rebuild import rebuild
@@ -219,3 +221,21 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(InvalidSettings):
         open_reads(SqliteFile(path))
+
+
+@pytest.mark.parametrize(("long", "generation"), [(10, 2), (10**6, 1)], ids=["long", "short"])
+def test_empty_read_models_of_a_long_log_are_filled_at_once(
+    told: LogStore,
+    reads: Reads,
+    expected: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    long: int,
+    generation: int,
+) -> None:
+    """Recomputed or folded, they are the same, and what comes later is folded in."""
+    monkeypatch.setattr(rebuilding, "REFILLED_EVENTS", long)
+    seen: list[int] = []
+    assert bring_up(told, reads, seen.append) == len(ROWS) == sum(seen)
+    assert reads.generation == generation
+    assert digests_of(reads) == expected
+    assert bring_up(told, reads, seen.append) == len(ROWS) == sum(seen)

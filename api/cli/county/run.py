@@ -20,8 +20,8 @@ from ledger.domain.access import operator
 from ledger.domain.commands import IssueKey
 from ledger.domain.values import Role
 from ledger.store.requests import Answered
+from projections.bring_up import bring_up
 from projections.database import Reads
-from projections.runner import catch_up
 
 #: Tell how many more events are written, or read into the figures.
 Advance = Callable[[int], None]
@@ -31,8 +31,6 @@ KEYS: Final[tuple[tuple[str, Role, tuple[str, ...]], ...]] = (
     ("county-auditor", "auditor", ()),
     ("huli-community-1", "funder", ("HL-COMMUNITY-1",)),
 )
-#: Events read into the figures before it is told.
-READ_AT_ONCE: Final = 400_000
 #: Chunks handed over and not yet answered, at most.
 UNDER_WAY: Final = 2
 KEYS_EXPIRE: Final = date(2035, 12, 31)
@@ -138,7 +136,7 @@ def run_demo(
     run.carry_out(county.chunks())
     secrets = run.issue_keys()
     run.carry_out(places.closing())
-    bring_up(ledger, reads, advance)
+    bring_up(ledger.store, reads, advance)
     with reads.read() as snapshot:
         figures = figures_of(snapshot, plan)
         position = snapshot.position
@@ -150,15 +148,6 @@ def run_demo(
         figures=figures,
         next_steps=tuple(next_steps(county, secrets)),
     )
-
-
-def bring_up(ledger: Ledger, reads: Reads, advance: Advance) -> None:
-    """Bring the read models to the end of the log, telling now and then how far that is."""
-    head, position = ledger.store.head().position, reads.position
-    while position < head:
-        reached = catch_up(ledger.store, reads, until=min(head, position + READ_AT_ONCE))
-        advance(reached - position)
-        position = reached
 
 
 def next_steps(county: County, secrets: dict[str, str]) -> Iterator[NextStep]:

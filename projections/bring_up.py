@@ -1,0 +1,32 @@
+"""Bringing read models to the end of the log, however far behind they are."""
+
+from typing import Final
+
+from ledger.store.log import LogStore
+from projections.database import Reads
+from projections.runner import catch_up, check_same_log
+from projections.tables import Progress, unwatched
+
+#: Events between two words on how far it is.
+STEP: Final = 400_000
+
+
+def bring_up(store: LogStore, reads: Reads, progress: Progress = unwatched) -> int:
+    """Make the read models true at the end of the log as it is now; the position reached.
+
+    Where there are none yet and the log is long, they are recomputed from columns; else what is
+    new is folded in. `progress` is told how many more events were taken in. Raises Unavailable,
+    CorruptLog, InvalidSettings (the read models are of another log).
+    """
+    with reads.read() as snapshot:
+        check_same_log(store, snapshot)
+    if reads.position == 0:
+        from projections.rebuild import fill  # noqa: PLC0415 (the columnar engine is heavy)
+
+        fill(store, reads, progress)
+    head, position = store.head().position, reads.position
+    while position < head:
+        reached = catch_up(store, reads, until=min(position + STEP, head))
+        progress(reached - position)
+        position = reached
+    return position
