@@ -64,10 +64,12 @@ def rebuild(
     """
     old, new = reads.generation, reads.begin()
     try:
-        if (goal := reads.position) >= refilled_from:
+        # As far as the tables in use have come, if the log goes that far.
+        goal = min(reads.position, store.head().position)
+        if goal >= refilled_from:
             refill(store, reads, new, goal, segments=segments, progress=counted(progress))
         else:
-            _build(store, reads, new, limit, progress)
+            _build(store, reads, new, goal, limit=limit, progress=progress)
         compared_at, differences = compare(store, reads, new, limit)
         position = _swap(store, reads, old, new)
     except BaseException:
@@ -117,10 +119,16 @@ def counted(progress: Callable[[int], None]) -> Progress:
 
 
 def _build(
-    store: LogStore, reads: Reads, new: int, limit: int, progress: Callable[[int], None]
+    store: LogStore,
+    reads: Reads,
+    new: int,
+    goal: int,
+    *,
+    limit: int,
+    progress: Callable[[int], None],
 ) -> None:
-    """Fold the log as far as the tables in use have come, if it goes that far."""
-    goal, position = min(reads.position, store.head().position), 0
+    """Fold the log up to a position."""
+    position = 0
     while position < goal:
         position = catch_up(store, reads, limit, until=min(goal, position + limit), generation=new)
         progress(position)

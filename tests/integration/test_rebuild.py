@@ -89,9 +89,10 @@ def test_a_rebuild_from_behind_comes_out_ahead(
     assert digests_of(reads) == expected
 
 
+@pytest.mark.parametrize("refilled_from", [1, 1_000])
 @pytest.mark.parametrize("rows", [ROWS[:30], OTHER_ROWS], ids=["restored", "another log"])
 def test_figures_of_another_log_are_refused_until_they_are_made_anew(
-    told: LogStore, reads: Reads, rows: list[Row]
+    told: LogStore, reads: Reads, rows: list[Row], refilled_from: int
 ) -> None:
     catch_up(told, reads, until=40)
     memory = MemoryStore()
@@ -102,7 +103,7 @@ def test_figures_of_another_log_are_refused_until_they_are_made_anew(
     with following(log, reads) as tailer:
         assert eventually(lambda: "another log" in tailer.lag().error)
     assert reads.position == 40
-    found = rebuild(log, reads)
+    found = rebuild(log, reads, refilled_from=refilled_from)
     assert found.differences
     assert found.position == len(rows) == catch_up(log, reads)
 
