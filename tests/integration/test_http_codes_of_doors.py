@@ -162,6 +162,7 @@ PROVOKED: Final[dict[str, tuple[Callable[[Place], httpx.Response], str]]] = {
 ELSEWHERE_SHOWN: Final = {"unavailable", "rate_limited"}
 #: No request meets these, but if one did, it would be told: they are said by the ledger below.
 UNMET: Final = {
+    "bad_segment": "sealed segments are the operator's to read",
     "bad_request": "whoever it concerns has gone",
     "stopping": "a service that stops takes no requests",
     "ledger_not_opened": "a log that is not open has no keys",
