@@ -82,6 +82,7 @@ ROUTES: Final[tuple[Route, ...]] = tuple(
 # The compiler: a row becomes a few lines of Python, made of the table's own words only.
 
 
+@cache
 def _field(topic: str, name: str) -> str:
     """The expression for a name in a row, as text or number."""
     if name.isdigit():
@@ -188,6 +189,7 @@ def _effects_lines(row: Posting, effects: list[list[tuple[int, int]]]) -> list[s
     return lines
 
 
+@cache
 def adder(topic: str, effects: Effects) -> Adder:
     """A function that adds what an event of a topic moves to sums: once for all lots."""
     lines = ["def compiled(event, sums):", " pass"]
@@ -196,6 +198,7 @@ def adder(topic: str, effects: Effects) -> Adder:
     return cast("Adder", _compile("\n".join(lines)))
 
 
+@cache
 def months_getter(topic: str) -> Callable[[Any], tuple[int, ...]]:
     """A function that gives the month of each of a topic's dates, in the order of its rows."""
     rows = rows_of_topic(topic)

@@ -18,7 +18,7 @@ from msgspec.structs import fields
 from ledger.domain.events import TOPICS
 from projections.filters import NO_FILTERS, Group, groups, named, where
 from projections.folding import Handler
-from projections.moves import adder, months_getter, routes_of, rows_of_topic
+from projections.moves import Route, adder, months_getter, routes_of, rows_of_topic
 from projections.postings import POSTINGS, M
 from projections.rollups import EVER, ROLLUPS, roll_up, rollup_for
 from projections.session import Snapshot
@@ -127,7 +127,7 @@ def _cells(count: int) -> Cells:
 def _adding(topic: str, cells: Cells) -> Handler:
     """Adds up the quantities of a topic's rows."""
     keys_of, months_of = keys_getter(topic), months_getter(topic)
-    add_to = adder(topic, lambda number, _: [(number, 1)])
+    add_to = adder(topic, _apart)
 
     def add(_: int, __: str, event: Any) -> None:
         add_to(event, cells[keys_of(event), months_of(event)])
@@ -148,6 +148,11 @@ def _move(topic: str, cells: Cells, sums: Sums) -> None:
                 route = routes[keys[_KIND]] if len(routes) > 1 else routes[_ONLY]
                 sums[route.commodity, route.source, months[day], *keys] -= quantity
                 sums[route.commodity, route.target, months[day], *keys] += quantity
+
+
+def _apart(number: int, _: Route) -> list[tuple[int, int]]:
+    """Each row of the table of moves has a sum of its own."""
+    return [(number, 1)]
 
 
 @cache

@@ -209,5 +209,5 @@ def test_answers_differ_between_moments(history: History) -> None:
     seen = set()
     for position in range(len(w.beginning(TODAY)), head):
         with history.at(position) as then:
-            seen.add(msgspec.json.encode(answers(then, TODAY)["totals by ()"]))
+            seen.add(msgspec.json.encode(totals.totals(then.whole()).rows))
     assert len(seen) > COMMANDS // 3
