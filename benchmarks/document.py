@@ -21,6 +21,7 @@ HEADINGS = {
     "growth": "Growth",
     "proofs": "Proofs and checkpoints",
     "hidden": "What lies outside a scope beside what does not exist",
+    "verify_bundle": "The auditor's program beside reading and writing the same lines as JSON",
 }
 
 

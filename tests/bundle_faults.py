@@ -180,7 +180,7 @@ FAULTS: Final[dict[str, tuple[str, Fault, str]]] = {
     "a line deleted": ("log", of_lines(lambda lines: lines.pop(7)), "line 8: position 9 behind 7"),
     "the first line deleted": ("log", of_lines(lambda lines: lines.pop(0)), "line 1: position 2 behind 0"),
     "a line twice": ("log", of_lines(lambda lines: lines.insert(7, lines[7])), "line 9: position 8 behind 8"),
-    "a line inserted": ("log", of_lines(lambda lines: lines.insert(2, b"{}")), "line 3: 'position'"),
+    "a line inserted": ("log", of_lines(lambda lines: lines.insert(2, b"{}")), "line 3: 'state'"),
     "an empty line inserted": ("log", of_lines(lambda lines: lines.insert(2, b"")), "line 3: Expecting value"),
     "the tail cut by a line": ("log", of_lines(list.pop), "18 lines, root"),
     "all lines cut": ("log", of_lines(list.clear), "lines.jsonl"),

@@ -1,12 +1,14 @@
 """The auditor's program by itself: signatures, keys, proofs, lines, against what others say."""
 
 import ast
+import json
 import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import pytest
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,6 +134,49 @@ def test_every_event_ever_written_has_a_canonical_line() -> None:
     lines = verify.Lines(gapless=True)
     for row in ROWS:
         assert lines.take(row.line().decode() + "\n")["topic"] == row.topic
+
+
+STATE: Final = '"timestamp":"2026-11-27T16:26:48.625294Z"'
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        f'{{"credit_available":-120,{STATE}}}',
+        f'{{"minutes":9007199254740991,{STATE}}}',
+        f'{{"name":"a null, true: 9007199254740993 :null",{STATE}}}',
+        f'{{"name":"\\"quoted\\" \\\\:","terms":{{"purpose":"助老"}},{STATE}}}',
+        '{"lots":[],"timestamp":"2026-11-27T16:26:48Z"}',
+    ],
+)
+def test_what_is_canonical_is_accepted(state: str) -> None:
+    line = codec.line(1, "fund/F1", 1, "FundOpened", state.encode()).decode()
+    assert rfc8785.dumps(json.loads(line)).decode() == line
+    assert verify.Lines(gapless=True).take(line + "\n")["position"] == 1
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        f'{{"minutes":-0,{STATE}}}',
+        f'{{"minutes":9007199254740992,{STATE}}}',
+        f'{{"minutes":1,"minutes":1,{STATE}}}',
+        f'{{"name":null,{STATE}}}',
+        f'{{"minutes":1.0,{STATE}}}',
+        f'{{"minutes":\t1,{STATE}}}',
+        f'{{"name":"\\u0041",{STATE}}}',
+        f'{{{STATE},"minutes":1}}',
+        f'{{"terms":{{"opens_on":"x","allowed":[]}},{STATE}}}',
+        '{"timestamp":"2026-11-27T16:26:48.000000Z"}',
+        '{"timestamp":"2026-11-27 16:26:48Z"}',
+        '{"timestamp":"2026-11-27T16:26:48+00:00"}',
+        '{"timestamp":"2026-13-27T16:26:48Z"}',
+    ],
+)
+def test_what_is_not_canonical_is_refused(state: str) -> None:
+    line = codec.line(1, "fund/F1", 1, "FundOpened", state.encode()).decode()
+    with pytest.raises((ValueError, TypeError)):
+        verify.Lines(gapless=True).take(line + "\n")
 
 
 def test_the_posting_table_is_the_one_that_is_published() -> None:
