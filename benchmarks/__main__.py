@@ -52,7 +52,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth": growth.benchmark,
 }
 #: Programs of their own, which print lines of JSON.
-PROGRAMS = ("proofs", "hidden", "verify_bundle")
+PROGRAMS = ("proofs", "hidden", "verify_bundle", "columns")
 PROGRAM_S_MAX = 900
 
 

@@ -114,6 +114,23 @@ class Columns:
             rule = (row.position, row.state.decode())
             connection.execute("INSERT INTO rules VALUES (?, ?)", rule)
 
+    def first_difference(self, sealed: Path) -> int | None:
+        """The first position at which a sealed file has other columns than these have.
+
+        None where it has none. What is sealed must not reach further than these do.
+        """
+        ours, theirs = (
+            "row(" + ", ".join(f'{side}."{name}"' for name in COLUMNS) + ")"
+            for side in ("ours", "theirs")
+        )
+        with duckdb.connect() as connection:
+            self.open(connection, self.position)
+            ((first,),) = connection.execute(
+                f"SELECT min(theirs.position) FROM read_parquet('{quoted(sealed)}') AS theirs"
+                f" LEFT JOIN events AS ours USING (position) WHERE {ours} IS DISTINCT FROM {theirs}"
+            ).fetchall()
+        return None if first is None else int(first)
+
     def close(self) -> None:
         """Remove what was kept for a while."""
         self._folder.cleanup()

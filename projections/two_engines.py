@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from msgspec import Struct
 
-from ledger.domain.errors import LedgerError
+from ledger.domain.errors import BadSegment, LedgerError
 from ledger.store.log import LogStore, Row
 from projections.column_files import Columns
 from projections.database import Reads
@@ -20,6 +20,7 @@ from projections.parting import first_event, parted, shown
 from projections.rebuild import first_difference
 from projections.replay import Replay
 from projections.runner import BATCH_EVENTS, catch_up
+from projections.segments import Segment
 from projections.session import Snapshot
 from projections.tables import Table
 
@@ -69,6 +70,16 @@ class TwoEngines:
         deltas = self._projector.fold(self._rows)
         self._rows.clear()
         self._reads.write(self._generation, after, self._projector.position, deltas)
+
+    def hold(self, segments: Iterable[Segment]) -> None:
+        """Hold what is sealed against the columns of the log. Raises BadSegment."""
+        self._taken_apart.result()
+        for segment in segments:
+            position = self._columns.first_difference(segment.path)
+            if position is not None:
+                error = "other columns than the line"
+                name = segment.manifest.file
+                raise BadSegment("segment", file=name, position=position, error=error)
 
     def compare(self) -> list[Parting]:
         """The tables in use, and those folded here, where they are not the recomputed ones."""

@@ -76,7 +76,7 @@ def check_all(now: Session, signed: Mapping[int, bytes]) -> "tuple[LineCheck, li
         raise CorruptLog("position", position=head + 1, error=fault)
     with TwoEngines(store, reads, head) as engines:
         lines = check_lines(now, signed, engines.take)
-        good_segments(now)
+        engines.hold(good_segments(now))
         bring_up(now)
         return lines, engines.compare()
 

@@ -1,10 +1,15 @@
 """Sealing at the command line, and what goes by what is sealed."""
 
+import hashlib
+import json
 from pathlib import Path
 
+import duckdb
+import msgspec
 import pytest
 
 from ledger.settings import Settings
+from projections.segments import Manifest
 from tests.opened import path_of
 from tests.terminal import EVENTS, Terminal
 
@@ -35,6 +40,26 @@ def test_a_segment_that_was_changed_is_found(sqlite_terminal: Terminal) -> None:
     assert rebuilt.stderr.startswith("What is sealed is not used")
     assert path.name in checked.stderr
     assert path.name in rebuilt.stderr
+
+
+def test_columns_that_are_not_those_of_the_lines_are_found(sqlite_terminal: Terminal) -> None:
+    """Also when the manifest was made to fit them."""
+    sqlite_terminal.do("seal")
+    (path,) = folder_of(sqlite_terminal).glob("*.parquet")
+    (place,) = folder_of(sqlite_terminal).glob("*.json")
+    sql = f"SELECT * REPLACE (minutes + 1 AS minutes) FROM read_parquet('{path}') ORDER BY position"
+    duckdb.connect().execute(f"COPY (SELECT * FROM ({sql})) TO '{path}.new' (FORMAT parquet)")
+    path.with_name(f"{path.name}.new").replace(path)
+    content = path.read_bytes()
+    manifest = msgspec.json.decode(place.read_bytes(), type=Manifest)
+    digest = hashlib.sha256(content).hexdigest()
+    fitting = msgspec.structs.replace(manifest, bytes=len(content), sha256=digest)
+    place.write_bytes(msgspec.json.encode(fitting))
+    checked = sqlite_terminal.run("check --json")
+    assert checked.exit_code == 1, checked.output
+    error = json.loads(checked.stderr)
+    logged = next(n for n, line in enumerate(sqlite_terminal.lines(), 1) if b"HoursLogged" in line)
+    assert (error["code"], error["facts"]["position"]) == ("bad_segment", logged)
 
 
 def test_sealing_ends_where_the_log_does(sqlite_terminal: Terminal) -> None:
