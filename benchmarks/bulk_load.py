@@ -112,7 +112,7 @@ RATE = 100_000
 
 def benchmark(places: Places, options: Options) -> Iterator[Row]:
     """Rows for each database."""
-    members, entries = options.sized(1500), 40
+    members, entries = options.sized(4000), 40
     for database in options.databases:
         yield from _compared(places, options, database, members, entries)
 

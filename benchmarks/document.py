@@ -20,6 +20,7 @@ HEADINGS = {
     "warm_command": "Warm commands",
     "growth": "Growth",
     "proofs": "Proofs and checkpoints",
+    "verify_bundle": "The auditor's program",
     "hidden": "What lies outside a scope beside what does not exist",
     "verify_bundle": "The auditor's program beside reading and writing the same lines as JSON",
 }
@@ -40,6 +41,8 @@ def results(result: Result) -> str:
     for name, rows in result.rows.items():
         if rows:
             parts += [f"### {HEADINGS[name]}", table(rows)]
+        if rows and name == "growth":
+            parts.append("![Cost by size of the log](growth.svg)")
     for name, lines in result.told.items():
         parts += [f"### {HEADINGS[name]}", _as_table(lines)]
     parts += [f"`{name}` failed and is not whole." for name in result.failed]

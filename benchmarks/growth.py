@@ -21,6 +21,8 @@ from projections.runner import catch_up
 from projections.totals import totals
 
 SMALLEST = 10_000
+#: From here on there is something to plot.
+PLOTTED = 100_000
 ENTRIES = 40
 READS = 200
 #: Microseconds of each work by size of the log.
@@ -82,7 +84,7 @@ def benchmark(places: Places, options: Options) -> Iterator[Row]:
             size = rounded(live / measured.count)
             yield Row(f"live store, {events:,} events", database, "bytes/event", size)
             events *= 10
-    if lines:
+    if options.growth >= PLOTTED:
         Path("docs/growth.svg").write_text(plot(list(lines.values())))
 
 

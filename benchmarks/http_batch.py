@@ -35,7 +35,7 @@ def send(url: str, key: dict[str, str], first: int, lines: int) -> Measured:
 
 def benchmark(places: Places, options: Options) -> Iterator[Row]:
     """A row for each database."""
-    lines = options.sized(30_000)
+    lines = options.sized(60_000)
     for database in options.databases:
         url = places.fresh(database)
         services.prepare(url, MEMBERS)

@@ -66,6 +66,17 @@ class Reads:
         rows = session.rows(sql, (name_of(generation),))
         return int(rows[0][0]) if rows else -1
 
+    def _stand(self, session: Session, generation: int | None) -> tuple[int, int]:
+        """A generation, that in use unless one is named, and the position it stands at."""
+        if generation is not None:
+            return generation, self._tracked(session, generation)
+        # Both in one question: a reader waits for each answer.
+        ((current, position),) = session.rows(
+            f"SELECT current, notification_id FROM {self._head}"
+            f" LEFT JOIN {self._tracking} ON application_name = '{name_of('')}' || current"
+        )
+        return current, -1 if position is None else position
+
     @contextmanager
     def read(self, generation: int | None = None) -> Iterator[Snapshot]:
         """One consistent view, of the generation in use unless one is named."""
@@ -77,9 +88,8 @@ class Reads:
         for _ in range(ENTRIES_MAX):
             with suppress(PositionMoved), ExitStack() as attempt:
                 session = attempt.enter_context(self._engine.reading())
-                chosen = self._current(session) if generation is None else generation
+                chosen, position = self._stand(session, generation)
                 session.hold(self._prefix(chosen) + TABLES[0].name)
-                position = self._tracked(session, chosen)
                 if position < 0:
                     raise PositionMoved(generation=chosen)
                 stack.push(attempt.pop_all())
@@ -167,8 +177,8 @@ class Reads:
         self._engine.close()
 
 
-def name_of(generation: int) -> str:
-    """The name a generation's position is tracked under."""
+def name_of(generation: int | str) -> str:
+    """The name a generation's position is tracked under; of no generation, how all names begin."""
     return f"g{generation}"
 
 
