@@ -20,7 +20,6 @@ HEADINGS = {
     "warm_command": "Warm commands",
     "growth": "Growth",
     "proofs": "Proofs and checkpoints",
-    "verify_bundle": "The auditor's program",
     "hidden": "What lies outside a scope beside what does not exist",
     "verify_bundle": "The auditor's program beside reading and writing the same lines as JSON",
 }
