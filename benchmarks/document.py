@@ -22,6 +22,7 @@ HEADINGS = {
     "proofs": "Proofs and checkpoints",
     "hidden": "What lies outside a scope beside what does not exist",
     "verify_bundle": "The auditor's program beside reading and writing the same lines as JSON",
+    "columns": "Recomputation from sealed segments",
 }
 
 
