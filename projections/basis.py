@@ -224,8 +224,8 @@ def _of_funds(standing: Standing, funds: Collection[str], filters: Mapping[str, 
 
     def rows(figures: Collection[str], after: int) -> Iterable[Row]:
         paid = sorted(projects) if "verified_minutes" in figures else ()
-        listed = (standing.listed(f"project/{project}", after) for project in paid)
-        return merged((row for row in own if row.position > after), *listed)
+        served = (_served(standing.listed(f"project/{project}", after)) for project in paid)
+        return merged((row for row in own if row.position > after), *served)
 
     def verified(position: int, event: Any, move: Move) -> int:
         return minutes(position, event, move) * (getattr(event, "project", "") in projects)
@@ -237,6 +237,11 @@ def _of_funds(standing: Standing, funds: Collection[str], filters: Mapping[str, 
     money["transferred_fen"] = lambda _, __, m: _crossing(m, crossed, 1)
     changes = _within(money, keeps) | {"verified_minutes": verified}
     return Basis(standing, changes, rows, _PER_HOUR, is_steady=False)
+
+
+def _served(rows: Iterable[Row]) -> Iterator[Row]:
+    """Those of members: what other funds did for a project is not this fund's."""
+    return (row for row in rows if row.originator_id.startswith("member/"))
 
 
 def _touched(
