@@ -74,7 +74,9 @@ def test_events_add_up_to_the_difference_of_every_sum(history: History, seed: in
                 if not each.keys and (each.part or type(each.after or each.before) in {int, bool})
             }  # fmt: skip
             for figure, change in sums.items():
-                if "by" not in name:
+                # Whether a member is registered says less than how often, as of a day.
+                is_told = figure != "registered" or not name.startswith("member")
+                if "by" not in name and is_told:
                     assert told.get(figure, 0) == change, (name, one, other, figure)
             listed: dict[str, int] = {}
             for event in found.events:
