@@ -183,8 +183,10 @@ KEYS: Final = {
     "scoped": "--roles admin --regions 3304",
     "elsewhere": "--roles admin --regions 35",
 }
-#: Refusals that no command of the ledger meets; each has a test of its own here.
-ELSEWHERE: Final = {"command_in_flight", "ledger_not_opened"}
+#: Refusals that no command of the ledger meets; each has a test of its own, here or with evidence.
+ELSEWHERE: Final = {
+    "command_in_flight", "ledger_not_opened", "checkpoint_not_found", "command_not_found"
+}  # fmt: skip
 #: Nothing raises it: a region without a profile has figures, but nothing to divide them by.
 NEVER: Final = {"region_not_found"}
 #: Every how many cases one is shown on PostgreSQL too.

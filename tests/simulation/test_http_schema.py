@@ -169,7 +169,10 @@ def test_every_operation_answers_as_the_document_says(service: Service) -> None:
     print(f"{service.answered.total()} requests")
     assert service.answered.total() >= CASES
     done = {label for label, status in service.answered if status in (200, 201)}
-    assert len(done) > len(operations) / 2, sorted({o.label for o in operations} - done)
+    # Few requests for each reach what is there less often.
+    assert len(done) > len(operations) / (2 if LONG else 3), sorted(
+        {o.label for o in operations} - done
+    )
 
 
 def test_answers_that_lead_on_answer_as_the_document_says(service: Service) -> None:
