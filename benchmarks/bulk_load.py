@@ -61,7 +61,7 @@ def save_ours(url: str, members: int, entries: int) -> int:
     def send(commands: Sequence[Command], caller: Caller) -> None:
         """Hand a block over and wait for the one before it, so that two are under way."""
         sent.append(ledger.submit(commands, caller))
-        if len(sent) > 2:
+        if len(sent) > 4:
             sent.popleft().result()
 
     for start in range(0, members, BLOCK):

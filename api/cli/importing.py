@@ -31,7 +31,7 @@ from ledger.store.requests import Refused
 #: Rows that share a transaction.
 CHUNK_ROWS: Final = 2_000
 #: Chunks that are being written while the next one is read.
-UNDER_WAY: Final = 2
+UNDER_WAY: Final = 4
 #: Rows that are judged together when nothing is written: twins further apart are not seen.
 DRY_CHUNK_ROWS: Final = 50_000
 

@@ -28,6 +28,9 @@ from ledger.store.open import open_store
 
 #: From here on a round trip to another process is cheaper than taking turns with it.
 EVENTS_MIN: Final = 500
+#: A process that stands ready is asked for smaller groups too: while one connection alone writes,
+#: what it has read stays right.
+EVENTS_MIN_READY: Final = 20
 #: A process that fails this often is not started again.
 STARTS_MAX: Final = 3
 #: Seconds a transaction of it may take: far more than the database itself allows for.
@@ -64,7 +67,8 @@ class Appender:
 
     def __call__(self, store: LogStore, pending: Pending) -> Head:
         """Append. Raises as `append_pending`; Unavailable when it is not known what was written."""
-        if len(pending.events) < EVENTS_MIN or not self._stands_ready():
+        count = len(pending.events)
+        if count < (EVENTS_MIN_READY if self._is_ready else EVENTS_MIN) or not self._stands_ready():
             return append_pending(store, pending)
         try:
             answer = self._ask(pending)

@@ -1,5 +1,6 @@
 """The writer in trouble: nobody waits for ever, and what was not written leaves nothing behind."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import date
@@ -8,13 +9,22 @@ import pytest
 
 from ledger.decider import Decider
 from ledger.domain.access import Caller
-from ledger.domain.commands import IssueKey, OpenLedger, RevokeKey
+from ledger.domain.commands import IssueKey, MoveMember, OpenLedger, RevokeKey
 from ledger.domain.errors import Unauthenticated, Unavailable
 from ledger.store import writer as writing
 from ledger.store.log import Batch, Head
 from ledger.store.requests import Answered, Request
 from ledger.store.writer import Writer
-from tests.desk import Desk, Held, ask, failed_and_lost, register
+from tests.desk import (
+    Desk,
+    Held,
+    ask,
+    check_log,
+    failed_and_lost,
+    failed_but_persisted,
+    register,
+    sound,
+)
 from tests.memory_store import MemoryStore
 
 
@@ -128,3 +138,35 @@ def slowly(store: MemoryStore, batch: Batch, write: Callable[[], None]) -> None:
     """An append that is still under way when the next group is decided."""
     time.sleep(0.2)
     write()
+
+
+@pytest.mark.parametrize("fails", [0, 1, 2])
+def test_large_groups_in_the_air_together_are_kept_once_in_order_whichever_of_them_fails(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    """Two are in the air while a third is decided; what fails takes those behind it along."""
+    monkeypatch.setattr(writing, "LARGE_EVENTS", 2)
+    gate = threading.Event()
+
+    def waiting(store: MemoryStore, batch: Batch, write: Callable[[], None]) -> None:
+        assert gate.wait(30)
+        (sound, failed_but_persisted, failed_and_lost)[fails](store, batch, write)
+
+    held = Held(desk)
+    desk.store.faults = [waiting, failed_and_lost]
+    batches = [
+        desk.writer.submit(
+            ask(f"b{n}", register(f"V{n}"), MoveMember(member=f"V{n - 1}", region=f"33042{n:04}"))
+        )
+        for n in range(1, 7)
+    ]
+    held.let_go()
+    deadline = time.monotonic() + 30
+    while len(desk.writer._in_air) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    gate.set()
+    answers = [batch.result(timeout=30) for batch in batches]
+    assert [answer.first_position for answer in answers] == [3, 5, 7, 9, 11, 13]
+    assert len(desk.store.rows) == 14
+    check_log(desk.store)

@@ -32,7 +32,7 @@ KEYS: Final[tuple[tuple[str, Role, tuple[str, ...]], ...]] = (
     ("huli-community-1", "funder", ("HL-COMMUNITY-1",)),
 )
 #: Chunks handed over and not yet answered, at most.
-UNDER_WAY: Final = 2
+UNDER_WAY: Final = 4
 KEYS_EXPIRE: Final = date(2035, 12, 31)
 
 

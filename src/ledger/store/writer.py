@@ -12,14 +12,14 @@ what was kept.
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from msgspec import Struct, field
-
 from ledger.domain.errors import IdempotencyMismatch, Refusal, Unavailable
+from ledger.store.flight import Flight
 from ledger.store.group import Group
 from ledger.store.log import (
     Exclusive,
@@ -33,6 +33,10 @@ from ledger.store.requests import Answered, Draft, Request
 
 #: Commands that share a transaction at most.
 GROUP_MAX: Final = 2048
+#: Groups in the air at most: one is written, one waits behind it, one is decided.
+FLIGHTS_MAX: Final = 2
+#: Events from which a group may wait behind another.
+LARGE_EVENTS: Final = 500
 #: How often a group is decided anew when other processes keep writing first.
 ROUNDS_MAX: Final = 20
 #: Seconds an outage may last before callers are told.
@@ -69,17 +73,6 @@ class Decider(Protocol):
         """Keep memory within bounds, between transactions."""
 
 
-class Flight(Struct, eq=False):
-    """A group that is being written while the next one is decided."""
-
-    group: Group
-    pending: Pending
-    landed: threading.Event = field(default_factory=threading.Event)
-    #: The head after it, once it has landed.
-    head: Head | None = None
-    error: BaseException | None = None
-
-
 class Writer:
     """Owns the write side of one log in this process. Thread-safe: `submit`, `close`."""
 
@@ -93,7 +86,8 @@ class Writer:
         self._append_behind = append
         self._queue: queue.SimpleQueue[Request | Flight | None] = queue.SimpleQueue()
         self._flights: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
-        self._flight: Flight | None = None
+        #: Those not settled yet, the oldest first.
+        self._in_air: deque[Flight] = deque()
         self._head: Head | None = None
         self._contended = False
         #: When the database went away, as long as nothing was written since.
@@ -168,7 +162,7 @@ class Writer:
     def _advance(self, requests: list[Request]) -> None:
         """Write a group; while others wait, in the background, and decide those meanwhile."""
         is_waited_for = self._held_back is not None or not self._queue.empty()
-        if not requests or self._contended or not (self._flight or is_waited_for):
+        if not requests or self._contended or not (self._in_air or is_waited_for):
             self._settle()
             self._write(requests)
             return
@@ -178,7 +172,7 @@ class Writer:
         group = Group(requests=requests)
         try:
             self._decide(group)
-            self._settle_or_fail()
+            self._make_room(group)
         except HeadMoved:
             self._settle()
             self._undo(group)
@@ -192,33 +186,54 @@ class Writer:
 
     def _launch(self, group: Group) -> None:
         """Hand a group to the other thread; from here on its end counts as the head."""
-        assert self._head is not None  # it was decided there, and nothing is in the air
+        assert self._head is not None  # it was decided there
         pending = group.pending(self._head)
         if pending.is_empty:
+            self._settle()
             self._write(group.requests)  # bare answers have to be sure of the head
             return
-        self._flight = Flight(group, pending)
+        flight = Flight(group, pending, self._in_air[-1] if self._in_air else None)
         self._head = pending.after
-        self._flights.put(self._flight)
+        self._in_air.append(flight)
+        self._flights.put(flight)
+
+    def _make_room(self, group: Group) -> None:
+        """Wait until a group may be launched. Small ones go singly, and grow meanwhile.
+
+        Raises HeadMoved when what was decided rests on a flight that failed.
+        """
+        counts = (group.count, *(flight.group.count for flight in self._in_air))
+        flights_max = FLIGHTS_MAX if max(counts) >= LARGE_EVENTS else 1
+        while len(self._in_air) >= flights_max:
+            oldest = self._in_air[0]
+            oldest.landed.wait()
+            if oldest.error is not None:
+                self._settle_or_fail()
+            self._in_air.popleft()
+            self._away_since = None
+            if not self._in_air:
+                self._head = oldest.head
 
     def _settle(self) -> bool:
-        """Wait until nothing is in the air. False when a flight failed and was written anew."""
-        flight, self._flight = self._flight, None
-        if flight is None:
-            return True
-        flight.landed.wait()
-        if flight.error is None:
-            self._head = flight.head
-            self._away_since = None
-            return True
-        self._lose_track()
-        self._contended = isinstance(flight.error, HeadMoved)
-        try:
-            self._write(flight.group.requests)
-        except BaseException as error:  # noqa: BLE001  told to those it concerns
-            self._lose_track()
-            self._fail_singly(flight.group.requests, error)
-        return False
+        """Wait until nothing is in the air. False when flights failed and were written anew."""
+        flights, self._in_air = self._in_air, deque()
+        is_sound = True
+        for flight in flights:
+            flight.landed.wait()
+            if flight.error is None:
+                self._head = flight.head
+                self._away_since = None
+                continue
+            if is_sound:  # those behind it failed with it
+                self._lose_track()
+                self._contended = isinstance(flight.error, HeadMoved)
+            is_sound = False
+            try:
+                self._write(flight.group.requests)
+            except BaseException as error:  # noqa: BLE001  told to those it concerns
+                self._lose_track()
+                self._fail_singly(flight.group.requests, error)
+        return is_sound
 
     def _settle_or_fail(self) -> None:
         """Raises HeadMoved when what was decided rests on a flight that failed."""
@@ -230,7 +245,7 @@ class Writer:
     def _fly(self) -> None:
         while (flight := self._flights.get()) is not None:
             try:
-                flight.head = self._append_behind(self._store, flight.pending)
+                flight.head = self._append_behind(self._store, flight.placed())
                 flight.group.tell()
             except BaseException as error:  # noqa: BLE001  judged by the thread that decides
                 flight.error = error
@@ -292,11 +307,11 @@ class Writer:
     def _decide(self, group: Group) -> Head:
         """Bring the states up to the head and decide each request on them, in order."""
         ids = [request.command_id for request in group.requests if not request.dry_run]
-        if self._flight is not None and not self._flight.group.firsts.keys().isdisjoint(ids):
+        if any(not flight.group.firsts.keys().isdisjoint(ids) for flight in self._in_air):
             self._settle_or_fail()
         position, answered = self._store.glance(ids)
         head = self._catch_up(position)
-        if head.position != position and self._flight is None:
+        if head.position != position and not self._in_air:
             raise HeadMoved  # someone wrote between the two looks, and maybe this very command
         now = max(datetime.now(UTC), head.timestamp or EPOCH)
         for request in group.requests:
@@ -338,9 +353,9 @@ class Writer:
 
     def _catch_up(self, position: int) -> Head:
         """The head, at `position` or later; what others wrote since is taken in."""
-        known, flight = self._head, self._flight
-        if known is not None and flight is not None:
-            if flight.pending.head.position <= position <= known.position:
+        known = self._head
+        if known is not None and self._in_air:
+            if self._in_air[0].pending.head.position <= position <= known.position:
                 return known
             self._settle_or_fail()
         if known is None or known.position > position:
