@@ -103,7 +103,7 @@ def measure(url: str, runs: int) -> None:
         folder = Path(name)
         time_ = took(lambda: seal(store, folder, until=size))
         segments = sealed(folder)
-        count = sum(segment.manifest.bytes for segment in segments)
+        count = sum(file.bytes for segment in segments for file in segment.manifest.files)
         say("seal", size, time_, bytes_per_event=round(count / size, 1), segments=len(segments))
         say("verify segments", size, took(lambda: verify(segments, store)))
         beside_the_library(store, segments, size, runs)

@@ -1,11 +1,11 @@
 """Files of typed columns: from the lines of the log to Parquet, and from Parquet to queries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 
@@ -20,6 +20,16 @@ from projections.tables import Progress, unwatched
 LINES_AT_ONCE: Final = 10_000
 #: Events taken apart at once where nothing is sealed.
 TAKEN_AT_ONCE: Final = 122_880
+#: The schema of what no sealed sums have.
+REST: Final = "rest"
+
+
+class Sealed(NamedTuple):
+    """Files of a sealed segment that ends at `last`: its columns, and its sums by their table."""
+
+    last: int
+    columns: Path
+    sums: Mapping[str, Path]
 
 
 def lines_between(store: LogStore, after: int, until: int) -> Iterator[bytes]:
@@ -54,9 +64,9 @@ class Columns:
     there already need not wait.
     """
 
-    def __init__(self, store: LogStore, sealed: Sequence[Path] = (), until: int = 0) -> None:
-        """Columns of sealed files that end at `until`."""
-        self.position = until
+    def __init__(self, store: LogStore, sealed: Sequence[Sealed] = ()) -> None:
+        """Columns of the first segments of a log."""
+        self.position = sealed[-1].last if sealed else 0
         self._store = store
         self._sealed = list(sealed)
         self._tail: list[Path] = []
@@ -89,21 +99,31 @@ class Columns:
         return path
 
     def open(self, connection: duckdb.DuckDBPyConnection, position: int) -> None:
-        """Make the view `events`: all columns up to a position, and `owner`; and `rules`."""
-        files = [*self._sealed, *self._tail]
-        source = f"read_parquet({listed(files)})" if files else f"({NOTHING})"
-        columns = ", ".join(f'"{name}"' for name in COLUMNS)
-        connection.execute(
-            f"CREATE VIEW events AS SELECT {columns}, {ID.format('originator_id')} AS owner"
-            f" FROM {source} WHERE position <= {position}"
-        )
+        """Make two views `events`: of all up to a position, and in REST of what no `sums` have.
+
+        Beside them the table `rules`, of the events that set rules.
+        """
+        sealed = [each.columns for each in self._sealed]
+        rest = [each.columns for each in self._sealed if each.last > position]
+        connection.execute(f"CREATE SCHEMA {REST}")
+        view(connection, "events", [*sealed, *self._tail], position)
+        view(connection, f"{REST}.events", [*rest, *self._tail], position)
         connection.execute("CREATE TABLE rules (position BIGINT, state VARCHAR)")
-        if self._sealed:
-            source = f"read_parquet({listed(self._sealed)})"
+        if sealed:
+            source = f"read_parquet({listed(sealed)})"
             sql = f"INSERT INTO rules SELECT position, rule FROM {source} WHERE rule IS NOT NULL"
             connection.execute(sql)
         if self._tail:
             self._fetch_rules(connection)
+
+    def sums(self, position: int) -> dict[str, list[Path]]:
+        """Sealed sums up to a position, by their table."""
+        found: dict[str, list[Path]] = {}
+        for each in self._sealed:
+            if each.last <= position:
+                for name, path in each.sums.items():
+                    found.setdefault(name, []).append(path)
+        return found
 
     def _fetch_rules(self, connection: duckdb.DuckDBPyConnection) -> None:
         """The states of rules that are not sealed come from the log."""
@@ -144,6 +164,22 @@ def _take_apart(connection: duckdb.DuckDBPyConnection, lines: Path) -> Path:
     write_parquet(connection, typed(quoted(lines)), path, "lz4")
     lines.unlink()
     return path
+
+
+def view(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    files: Sequence[Path],
+    position: int | None = None,
+) -> None:
+    """Make a view of all columns in some files, up to a position if one is given, and `owner`."""
+    source = f"read_parquet({listed(files)})" if files else f"({NOTHING})"
+    columns = ", ".join(f'"{column}"' for column in COLUMNS)
+    until = "" if position is None else f" WHERE position <= {position}"
+    connection.execute(
+        f"CREATE VIEW {name} AS SELECT {columns}, {ID.format('originator_id')} AS owner"
+        f" FROM {source}{until}"
+    )
 
 
 def listed(paths: Sequence[Path]) -> str:

@@ -113,7 +113,7 @@ def flows(
         f"SELECT {kept}, leg.topic, leg.commodity, leg.out_of, leg.into_,"
         f" {cases('leg.day', ((day, f'e.{day}') for day in days)) if monthly else 'NULL'} AS month,"
         f" {cases('leg.measure', ((n, f'e.m{n}') for n in measures))} AS quantity"
-        f" FROM (SELECT topic, kind AS of_kind, {told}, {sums} FROM events"
+        f" FROM (SELECT topic, kind AS of_kind, {told}, {sums} FROM {{e}}events"
         f" WHERE topic IN ({topics}) GROUP BY ALL) AS e JOIN {legs(rows)} ON {_ON_LEG}"
     )
 
@@ -167,6 +167,6 @@ def moves(commodity: str, columns: str, as_of: date | None) -> str:
     return (
         f"SELECT {columns}, {source} AS out_of, {target} AS into_,"
         f" {'lot.fen' if is_lots else '1'} AS quantity"
-        f" FROM events AS e JOIN {legs(rows)} ON e.topic = leg.topic{lots}"
+        f" FROM {{e}}events AS e JOIN {legs(rows)} ON e.topic = leg.topic{lots}"
         f" WHERE {until('e.' + day, as_of)}"
     )

@@ -35,7 +35,8 @@ from projections.trail import BLOCK, TRAIL
 
 #: Verified minutes with all that they are sliced by, of which two tables are made.
 VERIFIED: Final = "verified"
-#: The query for a table's rows, given the last day that counts (None: any day).
+#: The query for a table's rows, given the last day that counts (None: any day). It says `{e}`
+#: before the view of the events it reads, and `{g}` before other tables.
 QueryOf = Callable[[date | None], str]
 
 _TARGET_PROJECT: Final = (
@@ -71,7 +72,7 @@ def _members(as_of: date | None) -> str:
     return (
         f"WITH moved AS ({flows({'stream': 'originator_id'}, rows, as_of)}),"
         f" sums AS (SELECT stream, {sums} FROM {sides('stream, commodity')} GROUP BY stream),"
-        f" places AS (SELECT originator_id AS stream, {place} AS place FROM events"
+        f" places AS (SELECT originator_id AS stream, {place} AS place FROM {{e}}events"
         f" WHERE topic IN ({words(_PLACING)}) GROUP BY originator_id)"
         f" SELECT {ID.format('stream')} AS member, place.region AS region, place.kinds AS kinds,"
         f" sums.* EXCLUDE (stream) FROM sums LEFT JOIN places USING (stream)"
@@ -91,7 +92,8 @@ def _policies(as_of: date | None) -> str:
         f" redeemed AS (SELECT policy, coalesce(sum(quantity), 0)::BIGINT AS credit_redeemed"
         f" FROM {sides('policy')} WHERE state = 'redeemed' GROUP BY policy)"
         f" SELECT policy, {granted} AS granted, {revoked} AS revoked,"
-        f" any_value(credit_redeemed) AS credit_redeemed FROM events JOIN redeemed USING (policy)"
+        f" any_value(credit_redeemed) AS credit_redeemed"
+        f" FROM {{e}}events JOIN redeemed USING (policy)"
         f" WHERE topic IN ({words(_GRANTS)}) AND {until('effective_on', as_of)} GROUP BY policy"
     )
 
@@ -108,14 +110,14 @@ def _catalogue(as_of: date | None) -> str:
     listed = cases("topic", ((topic, text(sort)) for topic, (sort, _) in LISTED.items()))
     return (
         f"SELECT type, owner AS id, told.name, told.kind, told.organisation, told.region"
-        f" FROM (SELECT {listed} AS type, owner, {told} AS told FROM events"
+        f" FROM (SELECT {listed} AS type, owner, {told} AS told FROM {{e}}events"
         f" WHERE topic IN ({words(LISTED)}) GROUP BY ALL)"
     )
 
 
 def _rules(as_of: date | None) -> str:
     return (
-        f"SELECT position, originator_id AS stream, topic, encode(state) AS state FROM events"
+        f"SELECT position, originator_id AS stream, topic, encode(state) AS state FROM {{e}}events"
         " JOIN rules USING (position)"
         f" WHERE topic IN ({words(RULING)})"
         f" AND (topic = 'LedgerOpened' OR {until('effective_on', as_of)})"
@@ -161,7 +163,7 @@ def _verified(as_of: date | None) -> str:
     return (
         f"SELECT {month_of('service_on')} AS month, {cell}, originator_id AS stream,"
         f" sum(CASE leg.into_ WHEN 'verified' THEN {quantity} ELSE -{quantity} END)"
-        f"::BIGINT AS minutes, min(position) AS first FROM events AS e JOIN {legs(rows)}"
+        f"::BIGINT AS minutes, min(position) AS first FROM {{e}}events AS e JOIN {legs(rows)}"
         f" ON e.topic = leg.topic AND e.kind = leg.kind AND leg.commodity = 'MIN'"
         f" WHERE {quantity} <> 0 AND {until('service_on', as_of)} GROUP BY ALL"
     )
@@ -200,7 +202,7 @@ def _usage(as_of: date | None) -> str:
 def _spoken(entity: str, name: str, condition: str) -> str:
     """Positions of events that spoke of something: its name is an expression over the event."""
     return (
-        f"SELECT '{entity}/' AS entity, {name} AS id, position FROM events"
+        f"SELECT '{entity}/' AS entity, {name} AS id, position FROM {{e}}events"
         f" WHERE {condition} AND {name} <> ''"
     )
 

@@ -1,7 +1,8 @@
 """Segments: position-ordered events as Parquet files of typed columns, and what vouches for them.
 
-A sealed segment lies beside its manifest, which is written last: first and last position, the
-tree's root and frontier at its end, the file's digest. A file without a manifest is nothing.
+A sealed segment lies beside its sums and its manifest, which is written last: first and last
+position, the tree's root and frontier at its end, the files' digests. A file without a manifest is
+nothing.
 The state stands in a column of its own, so every line can be had again, byte for byte.
 """
 
@@ -19,16 +20,31 @@ from ledger.domain.errors import BadSegment, CorruptLog
 from ledger.log import merkle
 from ledger.store.log import LogStore
 from ledger.store.tree import root_at
-from projections.column_files import Columns, lines_between, quoted, write_parquet
+from projections import sums
+from projections.column_files import Columns, Sealed, lines_between, quoted, write_parquet
 from projections.columns import COLUMNS, FIELDS, whole
 from projections.tables import Progress, layout_of, unwatched
 
 #: Events of one sealed segment: a hundred megabytes of lines at a time.
 SEGMENT_EVENTS: Final = 245_760
-#: What the columns mean; a segment of another form is sealed anew.
-FORM: Final = layout_of((*COLUMNS, *FIELDS.values()))
+#: What columns and sums mean; a segment of another form is sealed anew.
+FORM: Final = layout_of((*COLUMNS, *FIELDS.values(), sums.FORM))
 #: What is being written has this ending until it is whole.
 UNFINISHED: Final = ".unfinished"
+
+
+class File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file beside its manifest."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Formed(Struct, frozen=True):
+    """What every manifest says, whatever else is in it."""
+
+    form: str
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,16 +55,31 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     last: int
     root: str
     frontier: tuple[str, ...]
-    file: str
-    bytes: int
-    sha256: str
+    columns: File
+    #: By the name of their table.
+    sums: dict[str, File]
+
+    @property
+    def files(self) -> list[File]:
+        """All of them."""
+        return [self.columns, *self.sums.values()]
 
 
 class Segment(Struct, frozen=True):
-    """A sealed segment: its Parquet file, and what vouches for it."""
+    """A sealed segment: where its files are, and what vouches for them."""
 
-    path: Path
+    folder: Path
     manifest: Manifest
+
+    @property
+    def columns(self) -> Path:
+        """The typed columns."""
+        return self.folder / self.manifest.columns.name
+
+    @property
+    def sums(self) -> dict[str, Path]:
+        """The sums by the name of their table."""
+        return {table: self.folder / file.name for table, file in self.manifest.sums.items()}
 
 
 def sealed(folder: Path) -> list[Segment]:
@@ -56,23 +87,27 @@ def sealed(folder: Path) -> list[Segment]:
 
     Only their manifests and sizes are looked at, see `verify`.
     """
-    found = sorted((_manifest(path) for path in folder.glob("*.json")), key=lambda m: m.first)
+    found = [manifest for path in folder.glob("*.json") if (manifest := _manifest(path))]
     chain: list[Segment] = []
-    for manifest in found:
-        path = folder / manifest.file
+    for manifest in sorted(found, key=lambda each: each.first):
         last = chain[-1].manifest.last if chain else 0
-        if manifest.form != FORM or manifest.first != last + 1 or not path.is_file():
+        are_there = all((folder / file.name).is_file() for file in manifest.files)
+        if manifest.first != last + 1 or not are_there:
             break
-        if path.stat().st_size != manifest.bytes:
-            raise BadSegment("segment", file=manifest.file, error="another size")
-        chain.append(Segment(path, manifest))
+        for file in manifest.files:
+            if (folder / file.name).stat().st_size != file.bytes:
+                raise BadSegment("segment", file=file.name, error="another size")
+        chain.append(Segment(folder, manifest))
     return chain
 
 
-def _manifest(path: Path) -> Manifest:
-    """A manifest. Raises BadSegment."""
+def _manifest(path: Path) -> Manifest | None:
+    """A manifest, None for one of another form. Raises BadSegment."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        content = path.read_bytes()
+        if msgspec.json.decode(content, type=Formed).form != FORM:
+            return None
+        return msgspec.json.decode(content, type=Manifest)
     except msgspec.DecodeError as error:
         raise BadSegment("segment", file=path.name, error=str(error)) from error
 
@@ -84,19 +119,20 @@ def verify(segments: Sequence[Segment], store: LogStore) -> None:
     """
     size, _ = store.glance(())
     for segment in segments:
-        with segment.path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != segment.manifest.sha256:
-                raise BadSegment("segment", file=segment.manifest.file, error="another digest")
-        if segment.manifest.last > size:
-            raise BadSegment("segment", file=segment.manifest.file, error="beyond the log")
-        if root_at(store, segment.manifest.last) != bytes.fromhex(segment.manifest.root):
-            raise BadSegment("segment", file=segment.manifest.file, error="of another log")
+        manifest, name = segment.manifest, segment.manifest.columns.name
+        for file in manifest.files:
+            if _digest(segment.folder / file.name) != file.sha256:
+                raise BadSegment("segment", file=file.name, error="another digest")
+        if manifest.last > size:
+            raise BadSegment("segment", file=name, error="beyond the log")
+        if root_at(store, manifest.last) != bytes.fromhex(manifest.root):
+            raise BadSegment("segment", file=name, error="of another log")
 
 
 def columns_of(store: LogStore, segments: Sequence[Segment] = ()) -> Columns:
     """The columns of a log, from segments as far as they go."""
-    until = segments[-1].manifest.last if segments else 0
-    return Columns(store, [segment.path for segment in segments], until)
+    files = [Sealed(each.manifest.last, each.columns, each.sums) for each in segments]
+    return Columns(store, files)
 
 
 def seal(
@@ -130,14 +166,16 @@ def _events(segment: Segment) -> int:
 
 
 class Sealing:
-    """One segment being sealed: its lines, then its file, then its manifest."""
+    """One segment being sealed: its lines, then its columns, their sums, and its manifest."""
 
     def __init__(self, folder: Path, before: Manifest | None, last: int) -> None:
         self.after, self.last = (before.last if before else 0), last
         self._frontier = [bytes.fromhex(node) for node in before.frontier] if before else []
         self._size = self.after
-        self._path = folder / f"{self.after + 1:012}-{last:012}.parquet"
-        self._lines = unfinished(self._path.with_suffix(".lines"))
+        self._folder, self._name = folder, f"{self.after + 1:012}-{last:012}"
+        self._columns = folder / f"{self._name}.parquet"
+        self._sums = {table: folder / f"{self._name}.{table}.parquet" for table in sums.SUMMED}
+        self._lines = unfinished(folder / f"{self._name}.lines")
 
     def run(self, store: LogStore, progress: Progress) -> Segment:
         """Seal it. Raises CorruptLog."""
@@ -148,10 +186,12 @@ class Sealing:
                 raise CorruptLog("hashes", position=self.last, error="the lines give another root")
             with duckdb.connect() as connection:
                 query = whole(quoted(self._lines))
-                write_parquet(connection, query, unfinished(self._path), "zstd")
+                write_parquet(connection, query, unfinished(self._columns), "zstd")
         finally:
             self._lines.unlink(missing_ok=True)
-        return Segment(self._path, self._vouch(root, _finish(self._path)))
+        written = {table: unfinished(path) for table, path in self._sums.items()}
+        sums.write_sums(unfinished(self._columns), written)
+        return Segment(self._folder, self._vouch(root))
 
     def _write_lines(self, store: LogStore, progress: Progress) -> None:
         with self._lines.open("wb") as file:
@@ -163,19 +203,18 @@ class Sealing:
                     self._size += 1
                 progress(len(lines))
 
-    def _vouch(self, root: bytes, digest: str) -> Manifest:
-        """Write the manifest: from now on the file is a segment."""
+    def _vouch(self, root: bytes) -> Manifest:
+        """Write the manifest: from now on the files are a segment."""
         manifest = Manifest(
             form=FORM,
             first=self.after + 1,
             last=self.last,
             root=root.hex(),
             frontier=tuple(node.hex() for node in self._frontier),
-            file=self._path.name,
-            bytes=self._path.stat().st_size,
-            sha256=digest,
+            columns=_finish(self._columns),
+            sums={table: _finish(path) for table, path in self._sums.items()},
         )
-        place = self._path.with_suffix(".json")
+        place = self._folder / f"{self._name}.json"
         unfinished(place).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
         _finish(place)
         return manifest
@@ -186,10 +225,9 @@ def unfinished(path: Path) -> Path:
     return path.with_name(path.name + UNFINISHED)
 
 
-def _finish(path: Path) -> str:
-    """Make a file durable under its own name, and the name too; the file's SHA-256."""
+def _finish(path: Path) -> File:
+    """Make a file durable under its own name, and the name too."""
     with unfinished(path).open("rb+") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     unfinished(path).replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
@@ -197,16 +235,22 @@ def _finish(path: Path) -> str:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return digest
+    return File(name=path.name, bytes=path.stat().st_size, sha256=_digest(path))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _drop_covered(folder: Path, kept: Iterable[Segment]) -> None:
-    """Remove what is not of the chain: a shorter last segment that was sealed anew.
+    """Remove what is not of the chain: a shorter last segment that was sealed anew, for one.
 
-    Its manifest goes first, so that a file never lacks what it is vouched for by.
+    Its manifest goes first, so that no file lacks what it is vouched for by.
     """
-    names = {segment.path.stem for segment in kept}
+    names = {segment.columns.with_suffix(".json").name for segment in kept}
+    names |= {file.name for segment in kept for file in segment.manifest.files}
     for suffix in ("json", "parquet"):
         for path in folder.glob(f"*-*.{suffix}"):
-            if path.stem not in names:
+            if path.name not in names:
                 path.unlink()

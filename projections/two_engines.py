@@ -22,6 +22,7 @@ from projections.replay import Replay
 from projections.runner import BATCH_EVENTS, catch_up
 from projections.segments import Segment
 from projections.session import Snapshot
+from projections.sums import wrong_sums
 from projections.tables import Table
 
 #: What is held against the recomputed tables.
@@ -75,11 +76,15 @@ class TwoEngines:
         """Hold what is sealed against the columns of the log. Raises BadSegment."""
         self._taken_apart.result()
         for segment in segments:
-            position = self._columns.first_difference(segment.path)
+            manifest = segment.manifest
+            position = self._columns.first_difference(segment.columns)
             if position is not None:
-                error = "other columns than the line"
-                name = segment.manifest.file
+                error, name = "other columns than the line", manifest.columns.name
                 raise BadSegment("segment", file=name, position=position, error=error)
+            table = wrong_sums(segment.columns, segment.sums)
+            if table is not None:
+                name = manifest.sums[table].name
+                raise BadSegment("segment", file=name, error="not the sums of the columns")
 
     def compare(self) -> list[Parting]:
         """The tables in use, and those folded here, where they are not the recomputed ones."""

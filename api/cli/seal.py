@@ -48,7 +48,7 @@ def run(*, until: int | None) -> None:
         raise click.UsageError(f"--until {until} is beyond the last line, {size}.")
     with progress("seal", None, unit="events", shown=now.on_terminal) as advance:
         segments = seal(store, folder, until=until, progress=advance)
-    count = sum(segment.manifest.bytes for segment in segments)
+    count = sum(file.bytes for segment in segments for file in segment.manifest.files)
     last = segments[-1].manifest if segments else None
     root, end = (last.root, last.last) if last else ("", 0)
     noun = "segment" if len(segments) == 1 else "segments"

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ledger.settings import Settings
-from projections.segments import Manifest
+from projections.segments import File, Manifest
 from tests.opened import path_of
 from tests.terminal import EVENTS, Terminal
 
@@ -30,7 +30,7 @@ def test_what_is_sealed_is_bound_to_the_root(sqlite_terminal: Terminal) -> None:
 
 def test_a_segment_that_was_changed_is_found(sqlite_terminal: Terminal) -> None:
     sqlite_terminal.do("seal --until 10")
-    (path,) = folder_of(sqlite_terminal).glob("*.parquet")
+    (path,) = folder_of(sqlite_terminal).glob("*-000000000010.parquet")
     path.write_bytes(path.read_bytes()[:-5] + b"wrong")
     checked = sqlite_terminal.run("check")
     assert checked.exit_code == 1, checked.output
@@ -42,24 +42,46 @@ def test_a_segment_that_was_changed_is_found(sqlite_terminal: Terminal) -> None:
     assert path.name in rebuilt.stderr
 
 
+def vouched(place: Path, path: Path, query: str) -> Manifest:
+    """A file of a segment made anew by a query, and a manifest that fits the columns so made."""
+    duckdb.connect().execute(f"COPY ({query}) TO '{path}.new' (FORMAT parquet)")
+    path.with_name(f"{path.name}.new").replace(path)
+    content = path.read_bytes()
+    file = File(name=path.name, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    manifest = msgspec.json.decode(place.read_bytes(), type=Manifest)
+    if path.name == manifest.columns.name:
+        return msgspec.structs.replace(manifest, columns=file)
+    of_tables = {n: file if f.name == file.name else f for n, f in manifest.sums.items()}
+    return msgspec.structs.replace(manifest, sums=of_tables)
+
+
 def test_columns_that_are_not_those_of_the_lines_are_found(sqlite_terminal: Terminal) -> None:
     """Also when the manifest was made to fit them."""
     sqlite_terminal.do("seal")
-    (path,) = folder_of(sqlite_terminal).glob("*.parquet")
     (place,) = folder_of(sqlite_terminal).glob("*.json")
-    sql = f"SELECT * REPLACE (minutes + 1 AS minutes) FROM read_parquet('{path}') ORDER BY position"
-    duckdb.connect().execute(f"COPY (SELECT * FROM ({sql})) TO '{path}.new' (FORMAT parquet)")
-    path.with_name(f"{path.name}.new").replace(path)
-    content = path.read_bytes()
-    manifest = msgspec.json.decode(place.read_bytes(), type=Manifest)
-    digest = hashlib.sha256(content).hexdigest()
-    fitting = msgspec.structs.replace(manifest, bytes=len(content), sha256=digest)
-    place.write_bytes(msgspec.json.encode(fitting))
+    path = place.with_suffix(".parquet")
+    query = (
+        f"SELECT * REPLACE (minutes + 1 AS minutes) FROM read_parquet('{path}') ORDER BY position"
+    )
+    place.write_bytes(msgspec.json.encode(vouched(place, path, query)))
     checked = sqlite_terminal.run("check --json")
     assert checked.exit_code == 1, checked.output
     error = json.loads(checked.stderr)
     logged = next(n for n, line in enumerate(sqlite_terminal.lines(), 1) if b"HoursLogged" in line)
     assert (error["code"], error["facts"]["position"]) == ("bad_segment", logged)
+
+
+def test_sums_that_are_not_those_of_the_columns_are_found(sqlite_terminal: Terminal) -> None:
+    """Also when the manifest was made to fit them."""
+    sqlite_terminal.do("seal")
+    (place,) = folder_of(sqlite_terminal).glob("*.json")
+    path = place.with_suffix(".totals.parquet")
+    query = f"SELECT * REPLACE (quantity * 2 AS quantity) FROM read_parquet('{path}')"
+    place.write_bytes(msgspec.json.encode(vouched(place, path, query)))
+    checked = sqlite_terminal.run("check --json")
+    assert checked.exit_code == 1, checked.output
+    error = json.loads(checked.stderr)
+    assert (error["code"], error["facts"]["file"]) == ("bad_segment", path.name)
 
 
 def test_sealing_ends_where_the_log_does(sqlite_terminal: Terminal) -> None:

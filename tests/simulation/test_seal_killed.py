@@ -12,6 +12,7 @@ from ledger.settings import Settings
 from ledger.store.open import open_store
 from projections.columns import LINE
 from projections.segments import Segment, seal, sealed, verify
+from projections.sums import SUMMED
 from tests.simulation.programs import (
     LONG,
     Program,
@@ -32,7 +33,7 @@ def root_of(segments: list[Segment]) -> str:
     frontier: list[bytes] = []
     size = 0
     for segment in segments:
-        sql = f"SELECT {LINE} FROM read_parquet('{segment.path}') ORDER BY position"
+        sql = f"SELECT {LINE} FROM read_parquet('{segment.columns}') ORDER BY position"
         for (line,) in duckdb.connect().execute(sql).fetchall():
             merkle.extend(frontier, size, merkle.leaf_hash(line.encode()))
             size += 1
@@ -65,5 +66,5 @@ def test_no_half_written_segment_is_taken_for_whole(sqlite_url: str, tmp_path: P
     segments = seal(store, folder, until=head.position, events=50)
     assert segments[-1].manifest.root == root_of(segments) == merkle.root(head.frontier).hex()
     assert sorted(path.suffix for path in folder.iterdir()) == sorted(
-        [".json", ".parquet"] * len(segments)
+        [".json", *[".parquet"] * (1 + len(SUMMED))] * len(segments)
     )

@@ -73,3 +73,18 @@ def test_only_the_moves_of_a_day_or_before_count() -> None:
         )
         with replayed(STORE, len(ROWS), date.fromisoformat(day)) as replay:
             assert replay.snapshot().rows(sql) == [(expected,)]
+
+
+def test_what_is_sealed_changes_no_figure_of_any_day(tmp_path: Path) -> None:
+    """Sums of segments are for all days together; where a day is asked for, the events count."""
+    seal(STORE, tmp_path, until=len(ROWS), events=25)
+    segments = sealed(tmp_path)
+    days = sorted({json.loads(row.state)["effective_on"] for row in ROWS})
+    for day in (date.fromisoformat(days[len(days) // 2]), None):
+        for position in (len(ROWS), 60):
+            with (
+                replayed(STORE, position, day, segments=segments) as from_sums,
+                replayed(STORE, position, day) as from_lines,
+            ):
+                found = digests(from_sums.snapshot())
+                assert found == digests(from_lines.snapshot()), (day, position)

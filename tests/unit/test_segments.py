@@ -4,13 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+import duckdb
 import msgspec
 import pytest
 
 from ledger.domain.errors import BadSegment, CorruptLog
 from ledger.log import merkle
 from ledger.store.log import LogStore
-from projections.segments import Manifest, Segment, seal, sealed, verify
+from projections.segments import File, Manifest, Segment, seal, sealed, verify
+from projections.sums import SUMMED, wrong_sums
 from tests.memory_store import MemoryStore
 from tests.told import ROWS, STORE
 
@@ -50,7 +52,7 @@ def test_sealing_goes_on_and_replaces_a_last_segment_that_is_not_full(folder: Pa
     segments = seal(STORE, folder, until=80, events=EVENTS)
     assert bounds(segments) == [(1, 25), (26, 50), (51, 75), (76, 80)]
     assert segments == sealed(folder)
-    assert len(list(folder.iterdir())) == 8
+    assert len(list(folder.iterdir())) == 4 * (2 + len(SUMMED))
     assert {path: path.read_bytes() for path in folder.glob("*1-*25.*")} == before
 
 
@@ -58,6 +60,37 @@ def test_sealing_what_is_sealed_does_nothing(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert bounds(seal(STORE, folder, until=60, events=EVENTS))[-1] == (51, 60)
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_what_was_sealed_in_another_form_is_sealed_anew(folder: Path) -> None:
+    """Whatever the manifests of that form said, and whatever else lay beside the columns."""
+    for path in folder.glob("*.json"):
+        path.write_text('{"form": "of old", "file": "and more"}')
+    left = second(folder, "totals.parquet")
+    left.rename(left.with_name(left.name.replace("totals", "of_old")))
+    assert sealed(folder) == []
+    assert bounds(seal(STORE, folder, until=60, events=EVENTS)) == [(1, 25), (26, 50), (51, 60)]
+    assert not list(folder.glob("*of_old*"))
+    verify(sealed(folder), STORE)
+
+
+@pytest.mark.parametrize("table", SUMMED)
+def test_sums_that_are_not_those_of_the_columns_are_found(table: str, tmp_path: Path) -> None:
+    """A row too many, too few, or another one."""
+    (segment,) = seal(STORE, tmp_path, until=len(ROWS))
+    path = segment.sums[table]
+    assert wrong_sums(segment.columns, segment.sums) is None
+    last = SUMMED[table].names()[-1]
+    other = f"{last} || 'AA'::BLOB" if table == "trail" else f"{last} + 1"
+    rows = f"FROM read_parquet('{path}')"
+    for query in (
+        f"{rows} UNION ALL ({rows} LIMIT 1)",
+        f"{rows} ORDER BY ALL OFFSET 1",
+        f"SELECT * REPLACE ({other} AS {last}) {rows}",
+    ):
+        wrong = path.with_suffix(".wrong")
+        duckdb.connect().execute(f"COPY ({query}) TO '{wrong}' (FORMAT parquet)")
+        assert wrong_sums(segment.columns, segment.sums | {table: wrong}) == table
 
 
 def second(folder: Path, suffix: str) -> Path:
@@ -73,7 +106,8 @@ def changed(folder: Path, **fields: object) -> None:
 #: What happens to the second segment, after which only the first one counts.
 UNSEALED: dict[str, Callable[[Path], object]] = {
     "no manifest": lambda folder: second(folder, "json").unlink(),
-    "no file": lambda folder: second(folder, "parquet").unlink(),
+    "no columns": lambda folder: second(folder, "parquet").unlink(),
+    "no sums": lambda folder: second(folder, "totals.parquet").unlink(),
     "columns of another form": lambda folder: changed(folder, form="0" * 16),
     "a gap in front of it": lambda folder: changed(folder, first=27),
 }
@@ -98,12 +132,19 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
+def other_digest(folder: Path) -> File:
+    manifest = msgspec.json.decode(second(folder, "json").read_bytes(), type=Manifest)
+    return msgspec.structs.replace(manifest.columns, sha256="0" * 64)
+
+
 #: What is refused by name.
 BAD: dict[str, Callable[[Path], object]] = {
-    "a bit of the file": lambda folder: flip(second(folder, "parquet")),
-    "a byte too few": lambda folder: cut(second(folder, "parquet")),
+    "a bit of the columns": lambda folder: flip(second(folder, "parquet")),
+    "a byte of the columns too few": lambda folder: cut(second(folder, "parquet")),
+    "a bit of the sums": lambda folder: flip(second(folder, "totals.parquet")),
+    "a byte of the sums too few": lambda folder: cut(second(folder, "trail.parquet")),
     "a manifest that is none": lambda folder: second(folder, "json").write_bytes(b"{"),
-    "another digest": lambda folder: changed(folder, sha256="0" * 64),
+    "another digest": lambda folder: changed(folder, columns=other_digest(folder)),
     "another root": lambda folder: changed(folder, root="0" * 64),
     "a field too many": lambda folder: second(folder, "json").write_bytes(b'{"x":1}'),
 }
