@@ -35,6 +35,8 @@ from projections.trail import BLOCK, TRAIL
 
 #: Verified minutes with all that they are sliced by, of which two tables are made.
 VERIFIED: Final = "verified"
+#: The cells that have their ids already: of sealed segments, where sums of these are used.
+KNOWN_CELLS: Final = "known_cells"
 #: The query for a table's rows, given the last day that counts (None: any day). It says `{e}`
 #: before the view of the events it reads, and `{g}` before other tables.
 QueryOf = Callable[[date | None], str]
@@ -170,10 +172,14 @@ def _verified(as_of: date | None) -> str:
 
 
 def _cells(_: date | None) -> str:
+    """Those that KNOWN_CELLS have not, numbered behind them."""
     names = ", ".join(f'"cell_{name}" AS "{name}"' for name in _OF_CELLS)
+    same = " AND ".join(f'known."{name}" = found."{name}"' for name in _OF_CELLS)
     return (
-        f"SELECT row_number() OVER (ORDER BY first) AS id, * EXCLUDE (first) FROM"
-        f" (SELECT {names}, min(first) AS first FROM {{g}}verified GROUP BY ALL)"
+        f"SELECT (SELECT coalesce(max(id), 0) FROM {KNOWN_CELLS})"
+        f" + row_number() OVER (ORDER BY first) AS id, * EXCLUDE (first) FROM"
+        f" (SELECT {names}, min(first) AS first FROM {{g}}verified GROUP BY ALL) AS found"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {KNOWN_CELLS} AS known WHERE {same})"
     )
 
 

@@ -15,10 +15,10 @@ import duckdb
 from ledger.store.log import LogStore
 from projections.column_files import Columns, quoted
 from projections.models import TABLES
-from projections.recompute import NEEDS, QUERIES
+from projections.recompute import NEEDS
 from projections.segments import Segment, columns_of
 from projections.session import Snapshot
-from projections.sums import summed
+from projections.sums import Sums
 from projections.tables import Progress, unwatched
 
 STREAMED_ROWS: Final = 5000
@@ -42,7 +42,8 @@ class Replay:
         self._connection.execute(f"SET temp_directory = '{quoted(columns.folder)}'")
         self._connection.execute(f"CREATE SCHEMA {PREFIX[:-1]}")
         columns.open(self._connection, position)
-        self._sums = columns.sums(position)
+        self._sums = Sums(columns.sums(position), as_of)
+        self._sums.open(self._connection)
         self._made: set[str] = set()
 
     def make(self, *names: str) -> None:
@@ -51,15 +52,11 @@ class Replay:
             if name not in self._made:
                 self.make(*NEEDS.get(name, ()))
                 columns = ", ".join(_NAMES.get(name, ("*",)))
-                query = self._query(name).replace("{g}", PREFIX).replace("{e}", "")
+                query = self._sums.query(name).replace("{g}", PREFIX)
                 self._connection.execute(
                     f"CREATE TABLE {PREFIX}{name} AS SELECT {columns} FROM ({query})"
                 )
                 self._made.add(name)
-
-    def _query(self, name: str) -> str:
-        paths = self._sums.get(name, ())
-        return summed(name, paths, self.as_of) or QUERIES[name](self.as_of)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""

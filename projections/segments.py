@@ -23,6 +23,7 @@ from ledger.store.tree import root_at
 from projections import sums
 from projections.column_files import Columns, Sealed, lines_between, quoted, write_parquet
 from projections.columns import COLUMNS, FIELDS, whole
+from projections.participation import CELLS
 from projections.tables import Progress, layout_of, unwatched
 
 #: Events of one sealed segment: a hundred megabytes of lines at a time.
@@ -156,9 +157,14 @@ def seal(
         kept.pop()
     while (before := kept[-1].manifest if kept else None) is None or before.last < until:
         last = min(until, (before.last if before else 0) + events)
-        kept.append(Sealing(folder, before, last).run(store, progress))
+        kept.append(Sealing(folder, before, last).run(store, progress, cells_of(kept)))
     _drop_covered(folder, kept)
     return kept
+
+
+def cells_of(segments: Iterable[Segment]) -> list[Path]:
+    """The files of their cells, which those of the next segment are numbered behind."""
+    return [segment.sums[CELLS.name] for segment in segments]
 
 
 def _events(segment: Segment) -> int:
@@ -177,8 +183,8 @@ class Sealing:
         self._sums = {table: folder / f"{self._name}.{table}.parquet" for table in sums.SUMMED}
         self._lines = unfinished(folder / f"{self._name}.lines")
 
-    def run(self, store: LogStore, progress: Progress) -> Segment:
-        """Seal it. Raises CorruptLog."""
+    def run(self, store: LogStore, progress: Progress, cells: Sequence[Path]) -> Segment:
+        """Seal it behind segments with these cells. Raises CorruptLog."""
         try:
             self._write_lines(store, progress)
             root = merkle.root(self._frontier)
@@ -190,7 +196,7 @@ class Sealing:
         finally:
             self._lines.unlink(missing_ok=True)
         written = {table: unfinished(path) for table, path in self._sums.items()}
-        sums.write_sums(unfinished(self._columns), written)
+        sums.write_sums(unfinished(self._columns), written, cells)
         return Segment(self._folder, self._vouch(root))
 
     def _write_lines(self, store: LogStore, progress: Progress) -> None:

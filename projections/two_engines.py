@@ -7,6 +7,7 @@ columns, so two engines take hardly longer than one.
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, Self
 
 from msgspec import Struct
@@ -20,7 +21,7 @@ from projections.parting import first_event, parted, shown
 from projections.rebuild import first_difference
 from projections.replay import Replay
 from projections.runner import BATCH_EVENTS, catch_up
-from projections.segments import Segment
+from projections.segments import Segment, cells_of
 from projections.session import Snapshot
 from projections.sums import wrong_sums
 from projections.tables import Table
@@ -75,16 +76,18 @@ class TwoEngines:
     def hold(self, segments: Iterable[Segment]) -> None:
         """Hold what is sealed against the columns of the log. Raises BadSegment."""
         self._taken_apart.result()
+        cells: list[Path] = []
         for segment in segments:
             manifest = segment.manifest
             position = self._columns.first_difference(segment.columns)
             if position is not None:
                 error, name = "other columns than the line", manifest.columns.name
                 raise BadSegment("segment", file=name, position=position, error=error)
-            table = wrong_sums(segment.columns, segment.sums)
+            table = wrong_sums(segment.columns, segment.sums, cells)
             if table is not None:
                 name = manifest.sums[table].name
                 raise BadSegment("segment", file=name, error="not the sums of the columns")
+            cells += cells_of([segment])
 
     def compare(self) -> list[Parting]:
         """The tables in use, and those folded here, where they are not the recomputed ones."""
