@@ -18,6 +18,7 @@ import msgspec
 
 from benchmarks import (
     bulk_load,
+    columns,
     county,
     growth,
     http_batch,
@@ -47,12 +48,13 @@ BENCHMARKS: dict[str, Benchmark] = {
     "county": county.benchmark,
     "http_reads": http_reads.benchmark,
     "rebuild": rebuild.benchmark,
+    "columns": columns.benchmark,
     "storage": storage.benchmark,
     "warm_command": warm_command.benchmark,
     "growth": growth.benchmark,
 }
 #: Programs of their own, which print lines of JSON.
-PROGRAMS = ("proofs", "hidden", "verify_bundle", "columns")
+PROGRAMS = ("proofs", "hidden", "verify_bundle")
 PROGRAM_S_MAX = 900
 
 
