@@ -46,11 +46,16 @@ KnownAt = Annotated[
 ]
 
 
-class PastQuery(ReadQuery, frozen=True, kw_only=True):
-    """What may be asked of every figure: what it is true at, on two axes of time."""
+class KnownQuery(ReadQuery, frozen=True, kw_only=True):
+    """What may be asked of everything that rests on the log: up to where it is known."""
 
     #: Only what was recorded by then: a position, or an RFC 3339 time that has passed.
     known_at: KnownAt | None = None
+
+
+class PastQuery(KnownQuery, frozen=True, kw_only=True):
+    """What may be asked of every figure: what it is true at, on two axes of time."""
+
     #: Only what counts on this day or before: service on its day, money on the day of the act.
     as_of: date | None = None
 

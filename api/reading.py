@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from api.call import call_of, template_of
 from api.cursors import next_link, pack
 from api.errors import Behind
-from api.queries import PastQuery, ReadQuery, read_query
+from api.queries import KnownQuery, PastQuery, ReadQuery, read_query
 from api.runtime import Runtime, runtime_of
 from ledger.domain.access import Caller
 from ledger.domain.errors import InvalidCommand
@@ -134,13 +134,18 @@ class _Asked(NamedTuple):
 
 async def _moment(runtime: Runtime, query: ReadQuery) -> Moment | None:
     """The moment that was asked for, None for now. Raises InvalidCommand."""
-    if not isinstance(query, PastQuery) or query.known_at is None:
+    if not isinstance(query, KnownQuery) or query.known_at is None:
         return None
     store = runtime.ledger.store
-    moment = await run_in_threadpool(find_moment, store, query.known_at, query.as_of)
+    moment = await run_in_threadpool(find_moment, store, query.known_at, _day_of(query))
     if moment.position < query.min_position:
         raise InvalidCommand("known_at", reason="before min_position", position=moment.position)
     return moment
+
+
+def _day_of(query: ReadQuery) -> date | None:
+    """The last day that counts; None where all days do."""
+    return query.as_of if isinstance(query, PastQuery) else None
 
 
 def _answer(request: Request, runtime: Runtime, view: View, asked: _Asked) -> Response:
@@ -148,7 +153,7 @@ def _answer(request: Request, runtime: Runtime, view: View, asked: _Asked) -> Re
     with runtime.reads.read() as live:
         if live.position < asked.position:
             raise Behind("min_position", position=live.position)
-        moment = asked.moment or Moment(live.position, getattr(asked.query, "as_of", None))
+        moment = asked.moment or Moment(live.position, _day_of(asked.query))
         with Standing(runtime.ledger.store, live, runtime.pasts, moment) as standing:
             look = Look(runtime, standing, asked.caller)
             with look.others:

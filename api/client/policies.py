@@ -32,7 +32,10 @@ class Policies:
     def eligibility(
         self, policy: str, member: str, *, on: date | None = None, **asked: Unpack[Asked]
     ) -> Verdict:
-        """Whether a member may have it on a day (today unless named), why not, and how far."""
+        """Whether a member may have it on a day, why not, and how far.
+
+        The day is today, or that of `known_at`, unless one is named. There is no `as_of` here.
+        """
         path = f"/v1/policies/{segment(policy)}/eligibility"
         return self._door.read(Verdict, path, member_id=member, on=on, **asked)
 

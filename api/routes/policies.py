@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 from api.answers import Verdict
-from api.queries import PastQuery, ReadQuery
+from api.queries import KnownQuery, PastQuery
 from api.reading import Look, Shown, View
 from ledger.domain.access import Caller
 from ledger.domain.grant import Eligibility, eligibility
@@ -21,8 +21,8 @@ class OfPolicy(PastQuery, frozen=True, kw_only=True):
     policy: Code
 
 
-class OfEligibility(ReadQuery, frozen=True, kw_only=True):
-    """A member and a policy, on a day: today unless one is named."""
+class OfEligibility(KnownQuery, frozen=True, kw_only=True):
+    """A member and a policy, on a day: unless one is named today, or that of `known_at`."""
 
     policy: Code
     member_id: MemberId
@@ -56,9 +56,9 @@ def _eligibility(look: Look, query: OfEligibility, caller: Caller) -> Eligibilit
     """The ledger's own verdict, on the states at the look's position."""
     member = find_registered(look.books, query.member_id, caller, "member_id")
     policy = find_policy(look.books, query.policy, caller)
-    return eligibility(
-        look.books, member, policy, query.on or look.books.rulebook.today(datetime.now(UTC))
-    )
+    time = look.standing.moment.time or datetime.now(UTC)
+    day = query.on or look.books.rulebook.today(time)
+    return eligibility(look.books, member, policy, day)
 
 
 VIEWS = (

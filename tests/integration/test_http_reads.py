@@ -244,6 +244,23 @@ def test_eligibility_says_why_not_and_how_far(client: httpx.Client, key: Key) ->
     refused(answer, 404, "member_not_found", "member_id")
 
 
+def test_eligibility_is_told_as_it_was_known(client: httpx.Client, key: Key) -> None:
+    path = "/v1/policies/Y1/eligibility"
+    now = get(client, key, path, member_id="V2")
+    assert get(client, key, path, member_id="V2", known_at=now["position"]) == now
+    firsts = {
+        about: get(client, key, f"/v1/trail/{about}")["entries"][0]["position"]
+        for about in ("member/V2", "policy/Y1")
+    }
+    last = max(firsts, key=lambda about: firsts[about]).partition("/")[0]
+    asked = {"member_id": "V2", "known_at": max(firsts.values()) - 1}
+    refused(client.get(path, headers=key, params=asked), 404, f"{last}_not_found")
+    told = get(client, key, path, member_id="V2", known_at=max(firsts.values()))
+    assert told["position"] == max(firsts.values())
+    asked = {"member_id": "V2", "as_of": "2025-01-01"}
+    refused(client.get(path, headers=key, params=asked), 422, "invalid_command", "as_of")
+
+
 @pytest.mark.parametrize(
     ("asked", "at"),
     [
