@@ -15,10 +15,21 @@ from projections.models import TABLES
 from projections.postings import POSTINGS
 from projections.session import Engine, PositionMoved, Session, Snapshot
 from projections.sqlite import SqliteEngine
-from projections.tables import Deltas, Record, Table, index_sql, layout_of
+from projections.tables import (
+    Column,
+    Deltas,
+    Record,
+    Table,
+    index_sql,
+    integers,
+    layout_of,
+)
 
+#: The leaf hash of the last row a generation was made of: it tells a log from one that was restored
+#: to an earlier state and has grown since.
+TIP: Final = Table("tip", (*integers("one", merge="key"), Column("leaf", "bytes", "latest")))
 #: What the tables look like and what events mean in them; another one begins anew.
-LAYOUT: Final = layout_of((*TABLES, *POSTINGS))
+LAYOUT: Final = layout_of((*TABLES, TIP, *POSTINGS))
 #: How often a reader looks again when rebuilds drop the tables it was about to read.
 ENTRIES_MAX: Final = 5
 
@@ -108,10 +119,13 @@ class Reads:
         with self.read() as snapshot:
             return snapshot.generation
 
-    def write(self, generation: int, after: int, position: int, deltas: Deltas) -> None:
+    def write(
+        self, generation: int, after: int, position: int, deltas: Deltas, leaf: bytes
+    ) -> None:
         """Write what the events after `after` until `position` change: all or nothing.
 
-        Raises PositionMoved when the generation does not stand at `after`, or is out of use.
+        `leaf`: the leaf hash of the row at `position`. Raises PositionMoved when the generation
+        does not stand at `after`, or is out of use.
         """
         with self._engine.writing(durable=False) as session:
             current = self._current(session, self._engine.shared)
@@ -121,6 +135,7 @@ class Reads:
             for table, records in deltas:
                 if records:
                     session.upsert(table, self._prefix(generation), records)
+            session.upsert(TIP, self._prefix(generation), [(1, leaf)])
             session.track(name_of(generation), position)
 
     def begin(self) -> int:
@@ -138,7 +153,7 @@ class Reads:
             session.insert(table, self._prefix(generation), records)
 
     def _create(self, session: Session, generation: int) -> None:
-        for table in TABLES:
+        for table in (*TABLES, TIP):
             session.create(table, self._prefix(generation))
             if table.searched_by:
                 session.run(
@@ -167,7 +182,7 @@ class Reads:
                 generation = int(name[1:])
                 if generation < current or generation in also:
                     # The first table first: that is the one a reader holds.
-                    for table in TABLES:
+                    for table in (*TABLES, TIP):
                         session.run(f"DROP TABLE IF EXISTS {self._prefix(generation)}{table.name}")
                     sql = f"DELETE FROM {self._tracking} WHERE application_name = ?"
                     session.run(sql, (name,))

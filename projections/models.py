@@ -1,8 +1,9 @@
 """All read models: their tables, and the fold that feeds them together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+from ledger.log import merkle
 from ledger.log.codec import decode
 from ledger.store.log import Row
 from projections import balances, catalogue, fund_usage, participation, totals, trail
@@ -27,6 +28,8 @@ class Projector:
     def __init__(self, snapshot: Snapshot) -> None:
         self.generation = snapshot.generation
         self.position = snapshot.position
+        #: The leaf hash of the last row that was taken.
+        self.leaf = b""
         self._folds: list[Fold] = [
             balances.BalancesFold(snapshot),
             catalogue.CatalogueFold(snapshot),
@@ -46,13 +49,15 @@ class Projector:
         self._naming = {**things.handlers(), **members.handlers()}
         self._listing = listing.handlers()
 
-    def fold(self, rows: Iterable[Row]) -> Deltas:
+    def fold(self, rows: Sequence[Row]) -> Deltas:
         """The deltas of the next rows of the log. Raises CorruptLog."""
         self.take(rows)
         return self.drain()
 
-    def take(self, rows: Iterable[Row]) -> None:
+    def take(self, rows: Sequence[Row]) -> None:
         """Fold the next rows of the log, without asking for deltas yet. Raises CorruptLog."""
+        if rows:
+            self.leaf = rows[-1].hashes[: merkle.HASH_BYTES]
         if self._until is not None:
             self._take_until(rows, self._until)
             return

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final
 
 from ledger.store.log import LogStore
+from ledger.store.tree import leaf_at
 from projections.database import Reads
 from projections.models import TABLES
 from projections.replay import Replay, replayed
@@ -43,7 +44,7 @@ def refill(
             pending = thread.submit(reads.load, generation, table, records)
         if pending is not None:
             pending.result()
-    reads.write(generation, 0, position, [])
+    reads.write(generation, 0, position, [], leaf_at(store, position))
 
 
 def _chunks(replay: Replay) -> Iterator[tuple[Table, list[Record]]]:

@@ -18,7 +18,8 @@ from msgspec import Struct, structs
 
 from ledger.domain.errors import InvalidSettings, LedgerError
 from ledger.store.log import LogStore
-from projections.database import Reads
+from ledger.store.tree import leaf_at
+from projections.database import TIP, Reads
 from projections.models import Projector
 from projections.session import PositionMoved, Snapshot
 from projections.tables import Deltas
@@ -36,7 +37,10 @@ RETRY_MIN_S: Final = 0.05
 RETRY_MAX_S: Final = 5.0
 
 OTHER_LOG: Final = "the figures are of another log, or an older state of it: hourledger rebuild"
-_OPENING: Final = "SELECT state FROM {g}rules WHERE position = 1"
+#: What is kept of the first row, and of the last.
+_ENDS: Final = (
+    f"SELECT state FROM {{g}}rules WHERE position = 1 UNION ALL SELECT leaf FROM {{g}}{TIP.name}"
+)
 
 log = logging.getLogger(__name__)
 
@@ -87,12 +91,17 @@ def catch_up(
 def check_same_log(store: LogStore, snapshot: Snapshot) -> None:
     """Raises InvalidSettings for figures of another log: to fold this one onto them makes neither.
 
-    Such are left behind where a log's file was replaced, or restored to an earlier state. One that
-    has since grown beyond the figures again looks like the same: `rebuild` after restoring.
+    Such are left behind where a log's file was replaced, or restored to an earlier state, even if
+    it has grown beyond them again. The first and the last row they were made of tell.
     """
-    kept = [bytes(state) for (state,) in snapshot.rows(_OPENING)]
-    first = [row.state for row in store.select_rows(0, 1)] if kept else []
-    if kept != first or snapshot.position > store.head().position:
+    position = snapshot.position
+    if position == 0:
+        return
+    kept = [bytes(value) for (value,) in snapshot.rows(_ENDS)]
+    if position > store.head().position or kept != [
+        store.select_rows(0, 1)[0].state,
+        leaf_at(store, position),
+    ]:
         raise InvalidSettings("LEDGER_READ_URL", reason=OTHER_LOG)
 
 
@@ -116,7 +125,8 @@ def follow(
             _take(store, projector, after + limit if until is None else min(after + limit, until))
             if projector.position == after:
                 break
-            write(projector.generation, after, projector.position, projector.drain())
+            deltas = projector.drain()
+            write(projector.generation, after, projector.position, deltas, projector.leaf)
     return projector.position - begin
 
 
@@ -131,7 +141,7 @@ def _take(store: LogStore, projector: Projector, end: int) -> None:
 
 
 @contextmanager
-def _writing(reads: Reads) -> Iterator[Callable[[int, int, int, Deltas], None]]:
+def _writing(reads: Reads) -> Iterator[Callable[[int, int, int, Deltas, bytes], None]]:
     """How batches are written: where the database works apart, while the next one is folded."""
     if not reads.is_apart:
         yield reads.write
@@ -139,10 +149,11 @@ def _writing(reads: Reads) -> Iterator[Callable[[int, int, int, Deltas], None]]:
     with ThreadPoolExecutor(1, "ledger-read-models") as thread:
         pending: list[Future[None]] = []
 
-        def write(generation: int, after: int, position: int, deltas: Deltas) -> None:
+        def write(generation: int, after: int, position: int, deltas: Deltas, leaf: bytes) -> None:
             if pending:
                 pending.pop().result()
-            pending.append(thread.submit(reads.write, generation, after, position, deltas))
+            told = generation, after, position, deltas, leaf
+            pending.append(thread.submit(reads.write, *told))
 
         yield write
         if pending:

@@ -68,10 +68,10 @@ class TwoEngines:
             self._fold()
 
     def _fold(self) -> None:
-        after = self._projector.position
-        deltas = self._projector.fold(self._rows)
+        folded = self._projector
+        after, deltas = folded.position, folded.fold(self._rows)
         self._rows.clear()
-        self._reads.write(self._generation, after, self._projector.position, deltas)
+        self._reads.write(self._generation, after, folded.position, deltas, folded.leaf)
 
     def hold(self, segments: Iterable[Segment]) -> None:
         """Hold what is sealed against the columns of the log. Raises BadSegment."""

@@ -26,6 +26,9 @@ from tests.told import ROWS, digests_of, eventually, following
 #: How often the tailer is killed; the long version runs on demand.
 KILLS = 200 if os.environ.get("TEST_LONG") else 5
 
+#: Of a row that nobody looks at again.
+LEAF = bytes(32)
+
 
 # the same rows
 
@@ -53,7 +56,7 @@ def test_many_deltas_merge_like_few(store: LogStore, reads: Reads) -> None:
     members = [f"V{n:04}" for n in range(300)]
     record: list[Any] = [(m, "330424", "volunteer", 1, *[n] * 8) for n, m in enumerate(members)]
     for after in (0, 1):
-        reads.write(reads.generation, after, after + 1, [(balances.MEMBERS, record)])
+        reads.write(reads.generation, after, after + 1, [(balances.MEMBERS, record)], LEAF)
     with reads.read() as snapshot:
         rows = snapshot.rows("SELECT member, region, registered, credit_spent FROM {g}members")
     assert sorted(rows) == [(m, "330424", 2, 2 * n) for n, m in enumerate(members)]
@@ -64,7 +67,7 @@ def test_free_text_arrives_as_it_was_written(store: LogStore, reads: Reads) -> N
 
     names = ["a\\b", "\\N", "tab\\t", "引号\"'", "{g}", "100%", "?"] * 20
     record: list[Any] = [("fund", f"F{n}", name, "", "O1", "33") for n, name in enumerate(names)]
-    reads.write(reads.generation, 0, 1, [(CATALOGUE, record)])
+    reads.write(reads.generation, 0, 1, [(CATALOGUE, record)], LEAF)
     with reads.read() as snapshot:
         rows = dict(snapshot.rows("SELECT id, name FROM {g}catalogue"))
     assert rows == {f"F{n}": name for n, name in enumerate(names)}
@@ -76,10 +79,10 @@ def test_free_text_arrives_as_it_was_written(store: LogStore, reads: Reads) -> N
 def test_a_batch_is_written_only_right_after_what_is_there(told: LogStore, reads: Reads) -> None:
     with reads.read() as snapshot:
         one, other = Projector(snapshot), Projector(snapshot)
-    reads.write(one.generation, 0, 30, one.fold(told.select_rows(0, 30)))
+    reads.write(one.generation, 0, 30, one.fold(told.select_rows(0, 30)), one.leaf)
     before = digests_of(reads)
     with pytest.raises(PositionMoved):
-        reads.write(other.generation, 0, 40, other.fold(told.select_rows(0, 40)))
+        reads.write(other.generation, 0, 40, other.fold(told.select_rows(0, 40)), other.leaf)
     assert (digests_of(reads), reads.position) == (before, 30)
 
 
@@ -134,7 +137,7 @@ def test_a_batch_that_breaks_off_anywhere_leaves_nothing_behind(
                 raise RuntimeError("cut")
 
     with pytest.raises(RuntimeError, match="cut"):
-        reads.write(projector.generation, 40, 70, Breaks(deltas))
+        reads.write(projector.generation, 40, 70, Breaks(deltas), projector.leaf)
     assert (digests_of(reads), reads.position) == (before, 40)
     catch_up(told, reads)
     assert digests_of(reads) == expected

@@ -143,7 +143,7 @@ def test_positive_sums_are_counted_whatever_comes_in_which_batch(reads: Reads) -
     ]
     sums: dict[tuple[Any, Any], int] = {}
     for position, step in enumerate(steps):
-        reads.write(1, position, position + 1, [(PRESENCE, step)])
+        reads.write(1, position, position + 1, [(PRESENCE, step)], bytes(32))
         for slice_, member, minutes in step:
             assert isinstance(minutes, int)
             sums[slice_, member] = sums.get((slice_, member), 0) + minutes

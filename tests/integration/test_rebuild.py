@@ -3,11 +3,12 @@
 import threading
 import time
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import pytest
 
 from ledger.domain.errors import InvalidSettings
+from ledger.log import merkle
 from ledger.settings import Settings
 from ledger.store.log import LogStore, Row
 from ledger.store.place import SqliteFile
@@ -89,8 +90,19 @@ def test_a_rebuild_from_behind_comes_out_ahead(
     assert digests_of(reads) == expected
 
 
+#: Other events than there were once, beyond the figures made of those.
+GROWN: Final = [row._replace(position=30 + n) for n, row in enumerate(ROWS[40:70], 1)]
+ANOTHER: Final = {
+    "restored": ROWS[:30],
+    "restored and grown": [
+        *ROWS[:30], *(row._replace(hashes=merkle.leaf_hash(row.line())) for row in GROWN)
+    ],
+    "another log": OTHER_ROWS,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("refilled_from", [1, 1_000])
-@pytest.mark.parametrize("rows", [ROWS[:30], OTHER_ROWS], ids=["restored", "another log"])
+@pytest.mark.parametrize("rows", ANOTHER.values(), ids=ANOTHER)
 def test_figures_of_another_log_are_refused_until_they_are_made_anew(
     told: LogStore, reads: Reads, rows: list[Row], refilled_from: int
 ) -> None:

@@ -15,6 +15,12 @@ from ledger.store.log import LogStore, Row
 CHUNK: Final = 5_000
 
 
+def leaf_at(store: LogStore, position: int) -> bytes:
+    """The leaf hash stored with a row. Raises CorruptLog when there is none."""
+    (hashes,) = store.select_hashes([position])
+    return hashes[: merkle.HASH_BYTES]
+
+
 def origin_of(store: LogStore) -> str:
     """The name of the log, which its first event tells. Raises LedgerNotOpened."""
     first = store.select_rows(0, 1)
