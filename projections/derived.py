@@ -19,37 +19,39 @@ class Derived(NamedTuple):
     sql: str
 
 
-def _sliced(slice_: str, condition: str = "") -> str:
-    """The minutes that count in a slice, which is an expression."""
+def _sliced(slice_: str, key: str = "", condition: str = "") -> str:
+    """The minutes of members in slices of one sort: `slice_` names the slice of each `key`."""
+    chosen, grouped = (f"{key} AS key, ", f"{key}, ") if key else ("", "")
     where = f" WHERE {condition}" if condition else ""
     return (
-        f"SELECT {slice_} AS slice, member, minutes"
+        f"SELECT {slice_} AS slice, member, minutes FROM"
+        f" (SELECT {chosen}member, CAST(SUM(minutes) AS BIGINT) AS minutes"
         f" FROM {{g}}active AS active JOIN {{g}}cells AS cells ON id = cell{where}"
+        f" GROUP BY {grouped}member) AS summed"
     )
 
 
 def _presence() -> str:
-    month = "CAST(month AS TEXT)"
+    """Sort by sort: no two have a slice in common."""
+    month = "CAST(key AS TEXT)"
     parts = [
         _sliced(f"'{WHOLE}'"),
-        _sliced(f"'month/' || substr({month}, 1, 4) || '-' || substr({month}, 5, 2)"),
+        _sliced(f"'month/' || substr({month}, 1, 4) || '-' || substr({month}, 5, 2)", "month"),
         *(
             _sliced(
-                f"'region:{n}/' || substr(region, 1, {n})",
+                f"'region:{n}/' || key",
+                f"substr(region, 1, {n})",
                 f"length(region) > {TOWN}" if n > TOWN else "",
             )
             for n in DIGITS
         ),
-        *(_sliced(f"'{name}/' || {name}") for name in PLAIN),
+        *(_sliced(f"'{name}/' || key", name) for name in PLAIN),
         *(
-            _sliced(f"'member_kind/{kind}'", f"member_kinds LIKE '%{kind}%'")
+            _sliced(f"'member_kind/{kind}'", condition=f"member_kinds LIKE '%{kind}%'")
             for kind in get_args(MemberKind)
         ),
     ]
-    return (
-        "SELECT slice, member, CAST(SUM(minutes) AS BIGINT) AS minutes"
-        f" FROM ({' UNION ALL '.join(parts)}) AS sliced GROUP BY slice, member"
-    )
+    return " UNION ALL ".join(parts)
 
 
 _PEOPLE: Final = (
