@@ -32,6 +32,13 @@ class Sealed(NamedTuple):
     sums: Mapping[str, Path]
 
 
+def connect() -> duckdb.DuckDBPyConnection:
+    """An empty database in memory, which shows no progress of its own: it would be printed."""
+    connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
 def lines_between(store: LogStore, after: int, until: int) -> Iterator[bytes]:
     """The lines above `after` up to `until`, some thousands at a time. Raises CorruptLog."""
     while after < until:
@@ -78,7 +85,7 @@ class Columns:
 
         The next lines are read while those before are taken apart. Raises CorruptLog, Unavailable.
         """
-        with ThreadPoolExecutor(1, "ledger-columns") as thread, duckdb.connect() as connection:
+        with ThreadPoolExecutor(1, "ledger-columns") as thread, connect() as connection:
             pending: Future[Path] | None = None
             while self.position < until:
                 last = min(until, self.position + TAKEN_AT_ONCE)
@@ -103,8 +110,12 @@ class Columns:
 
         Beside them the table `rules`, of the events that set rules.
         """
-        sealed = [each.columns for each in self._sealed]
-        rest = [each.columns for each in self._sealed if each.last > position]
+        begun = (0, *(each.last for each in self._sealed))
+        reached = [
+            each for each, after in zip(self._sealed, begun, strict=False) if after < position
+        ]
+        sealed = [each.columns for each in reached]
+        rest = [each.columns for each in reached if each.last > position]
         connection.execute(f"CREATE SCHEMA {REST}")
         view(connection, "events", [*sealed, *self._tail], position)
         view(connection, f"{REST}.events", [*rest, *self._tail], position)
@@ -143,7 +154,7 @@ class Columns:
             "row(" + ", ".join(f'{side}."{name}"' for name in COLUMNS) + ")"
             for side in ("ours", "theirs")
         )
-        with duckdb.connect() as connection:
+        with connect() as connection:
             self.open(connection, self.position)
             ((first,),) = connection.execute(
                 f"SELECT min(theirs.position) FROM read_parquet('{quoted(sealed)}') AS theirs"

@@ -9,7 +9,14 @@ from typing import Any, Final
 import duckdb
 
 from ledger.store.log import LogStore
-from projections.column_files import TAKEN_AT_ONCE, lines_between, listed, quoted, write_parquet
+from projections.column_files import (
+    TAKEN_AT_ONCE,
+    connect,
+    lines_between,
+    listed,
+    quoted,
+    write_parquet,
+)
 from projections.columns import COLUMNS, whole
 from projections.tables import Progress, unwatched
 
@@ -45,7 +52,7 @@ def extract(
 ) -> Iterator[Extract]:
     """The events with positions above `after` up to `until`. Raises CorruptLog."""
     parts: list[Path] = []
-    with TemporaryDirectory(prefix="hourledger-") as name, duckdb.connect() as connection:
+    with TemporaryDirectory(prefix="hourledger-") as name, connect() as connection:
         folder = Path(name)
         lines = folder / "lines"
         lines.touch()

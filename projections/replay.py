@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import duckdb
 
 from ledger.store.log import LogStore
-from projections.column_files import Columns, quoted
+from projections.column_files import Columns, connect, quoted
 from projections.models import TABLES
 from projections.recompute import NEEDS
 from projections.segments import Segment, columns_of
@@ -38,7 +38,7 @@ class Replay:
         """Over columns that reach the position; nothing is recomputed yet."""
         assert position <= columns.position
         self.position, self.as_of = position, as_of
-        self._connection = duckdb.connect()
+        self._connection = connect()
         self._connection.execute(f"SET temp_directory = '{quoted(columns.folder)}'")
         self._connection.execute(f"CREATE SCHEMA {PREFIX[:-1]}")
         columns.open(self._connection, position)

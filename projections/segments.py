@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import msgspec
 from msgspec import Struct
 
@@ -21,7 +20,7 @@ from ledger.log import merkle
 from ledger.store.log import LogStore
 from ledger.store.tree import root_at
 from projections import sums
-from projections.column_files import Columns, Sealed, lines_between, quoted, write_parquet
+from projections.column_files import Columns, Sealed, connect, lines_between, quoted, write_parquet
 from projections.columns import COLUMNS, FIELDS, whole
 from projections.participation import CELLS
 from projections.tables import Progress, layout_of, unwatched
@@ -190,7 +189,7 @@ class Sealing:
             root = merkle.root(self._frontier)
             if root != root_at(store, self.last):
                 raise CorruptLog("hashes", position=self.last, error="the lines give another root")
-            with duckdb.connect() as connection:
+            with connect() as connection:
                 query = whole(quoted(self._lines))
                 write_parquet(connection, query, unfinished(self._columns), "zstd")
         finally:

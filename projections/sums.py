@@ -16,7 +16,7 @@ from typing import Final
 import duckdb
 
 from projections.balances import POLICIES
-from projections.column_files import REST, listed, quoted, view, write_parquet
+from projections.column_files import REST, connect, listed, quoted, view, write_parquet
 from projections.fund_usage import USAGE
 from projections.participation import ACTIVE, CELLS, HEADS
 from projections.recompute import KNOWN_CELLS, QUERIES, VERIFIED
@@ -64,7 +64,7 @@ def wrong_sums(columns: Path, paths: Mapping[str, Path], cells: Sequence[Path]) 
 @contextmanager
 def _segment(columns: Path, cells: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """All that the tables of a segment are made of."""
-    with duckdb.connect() as connection:
+    with connect() as connection:
         view(connection, "events", [columns])
         know_cells(connection, cells)
         connection.execute(f"CREATE TABLE {VERIFIED} AS {_query(VERIFIED)}")

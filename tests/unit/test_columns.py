@@ -8,8 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import projections
 from ledger.domain.events import TOPICS
 from ledger.store.place import SqliteFile
+from projections.column_files import connect
 from projections.columns import COLUMNS, typed, whole
 from projections.database import Reads, open_reads
 from projections.models import TABLES
@@ -88,3 +90,13 @@ def test_what_is_sealed_changes_no_figure_of_any_day(tmp_path: Path) -> None:
             ):
                 found = digests(from_sums.snapshot())
                 assert found == digests(from_lines.snapshot()), (day, position)
+
+
+def test_long_queries_print_nothing() -> None:
+    """Whoever asks for JSON gets nothing else, however long it takes."""
+    with replayed(STORE, 0) as replay:
+        assert replay.rows("SELECT current_setting('enable_progress_bar')") == [(False,)]
+    others = Path(projections.__path__[0]).glob("*.py")
+    assert [path.stem for path in others if "duckdb.connect(" in path.read_text()] == [
+        connect.__module__.rpartition(".")[2]
+    ]
