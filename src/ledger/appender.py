@@ -1,31 +1,29 @@
-"""A second process that checks, numbers, hashes and appends, while this one decides.
+"""Groups of a bulk load are appended by a second process, while this one decides.
 
 The interpreter runs one thread at a time, so a group that is written in the background still takes
-turns with the rules. Bulk loads have enough to write to be worth a process; it is started with the
-first of them and used once it is ready. It keeps nothing of its own: each request brings the head
-it follows, so whatever becomes of the process, the log is what it was or one transaction further,
-which is what the writer has to find out after any broken line. Requests and answers are frames of
-MessagePack, on the process's standard input and output.
+turns with the rules. Bulk loads have enough to write to be worth a process (`appending`); it is
+started with the first of them and used once it is ready. Groups are sent to it before those ahead
+of them are answered, so that it always has one to number while it writes another. It keeps nothing
+but where the last one ended: whatever becomes of the process, the log is what it was or some whole
+groups further, which is what the writer has to find out after any broken line. Requests and answers
+are frames of MessagePack, on the process's standard input and output.
 """
 
-import gc
 import os
-import select
-import signal
 import subprocess
 import sys
 import threading
-from contextlib import closing, suppress
-from typing import Any, Final
+from contextlib import suppress
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
-from ledger.domain.errors import LedgerError, Unavailable
-from ledger.frames import read_frame, write_frame
+from ledger.appending import Answer, Asked, encode
+from ledger.domain.errors import Unavailable
+from ledger.frames import has_arrived, receive_frame, send_frame
 from ledger.settings import Settings
-from ledger.store.log import Head, HeadMoved, LogStore, Pending, append_pending
-from ledger.store.open import open_store
+from ledger.store.flight import Flight, Landing, append_here
+from ledger.store.log import Head, HeadMoved, LogStore
 
 #: From here on a round trip to another process is cheaper than taking turns with it.
 EVENTS_MIN: Final = 500
@@ -39,39 +37,102 @@ ANSWER_WAIT_S: Final = 120.0
 #: Seconds it may take to finish when it is told to.
 END_WAIT_S: Final = 60.0
 
-_ENCODER: Final = msgspec.msgpack.Encoder()
-_REQUESTS: Final = msgspec.msgpack.Decoder(Pending)
-
-
-class Answer(Struct, frozen=True):
-    """What became of a request: the head after it, or whether another writer was first.
-
-    Any other trouble tells nothing: whoever asked writes again itself, and meets it.
-    """
-
-    head: Head | None = None
-    is_moved: bool = False
-
-
 _ANSWERS: Final = msgspec.msgpack.Decoder(Answer)
 
 
 class Appender:
-    """`append_pending`, by a second process where that pays. For one thread."""
+    """`append_here`, by a second process where that pays."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
-        self._is_ready = False
+        self.process: Process | None = None
         self._starts_left = STARTS_MAX if cores() > 1 else 0
 
-    def __call__(self, store: LogStore, pending: Pending) -> Head:
-        """Append. Raises as `append_pending`; Unavailable when it is not known what was written."""
-        count = len(pending.events)
-        if count < (EVENTS_MIN_READY if self._is_ready else EVENTS_MIN) or not self._stands_ready():
-            return append_pending(store, pending)
+    def __call__(self, store: LogStore, flight: Flight) -> Landing:
+        """Begin to append. Raises HeadMoved when what is ahead failed, and waits for it if need be.
+
+        The landing raises as `append_pending`, and Unavailable when it is not known what was
+        written; by then the process writes no more.
+        """
+        process = self.process_for(len(flight.pending.events))
+        if process is None:
+            return append_here(store, flight)
+        follows = flight.ahead is not None and flight.ahead.sent_to is process
+        asked = Asked(flight.pending if follows else flight.placed(), follows)
+        process.send(encode(asked))
+        flight.sent_to = process
+        return process.answer
+
+    def process_for(self, count: int) -> "Process | None":
+        """A process that stands ready to append so many events, None where it does not pay.
+
+        None too while it is not ready yet; where there is none, one is started.
+        """
+        process = self.process
+        if process is not None and process.is_down:
+            process = self.process = None
+        is_ready = process is not None and process.stands_ready()
+        if count < (EVENTS_MIN_READY if is_ready else EVENTS_MIN):
+            return None
+        if process is None and self._starts_left > 0:
+            self._starts_left -= 1
+            with suppress(OSError):
+                self.process = Process(self._settings)
+        return process if is_ready else None
+
+    def close(self) -> None:
+        """Let the process finish what it was asked, and end it."""
+        process, self.process = self.process, None
+        if process is not None:
+            process.close()
+
+
+class Process:
+    """A process that appends. One thread sends, another one waits for the answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start it. Raises OSError.
+
+        The settings, which may hold a password, go through its input. `-P`: what lies in the
+        working directory must not stand in for a module of ours.
+        """
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "ledger.appending"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
+        os.set_blocking(self._input.fileno(), False)
+        #: Held while something is sent, so that no descriptor is closed under it.
+        self._sending = threading.Lock()
+        self._is_closed = False
+        self._is_ready = False
+        #: Nothing more is to be sent to it.
+        self.is_down = False
+        self.send(encode(settings.model_dump(mode="json")))
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def send(self, content: bytes) -> None:
+        """Send a request. Trouble is told where the answer is waited for."""
+        with self._sending:
+            try:
+                if not self.is_down:
+                    send_frame(self._input.fileno(), content, ANSWER_WAIT_S)
+            except OSError:
+                self.is_down = True
+                self.kill()
+
+    def answer(self) -> Head:
+        """Wait for the next answer. Raises HeadMoved, Unavailable."""
         try:
-            answer = self._ask(pending)
+            answer = _ANSWERS.decode(self._receive())
         except (OSError, EOFError, msgspec.MsgspecError) as error:
             self.close()
             raise Unavailable(reason="appender") from error
@@ -81,96 +142,46 @@ class Appender:
             raise Unavailable(reason="appender")
         return answer.head
 
-    def _ask(self, pending: Pending) -> Answer:
-        """One request and its answer, in bounded time: one that stands still is killed."""
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
-        bound = threading.Timer(ANSWER_WAIT_S, process.kill)
-        bound.start()
+    def _receive(self) -> bytes:
+        """The next frame, in bounded time: a process that stands still is killed."""
+        if self._is_closed:
+            raise EOFError
         try:
-            write_frame(process.stdin, _ENCODER.encode(pending))
-            return _ANSWERS.decode(read_frame(process.stdout))
-        finally:
-            bound.cancel()
+            return receive_frame(self._output.fileno(), ANSWER_WAIT_S)
+        except TimeoutError:
+            self.kill()
+            raise
 
-    def _stands_ready(self) -> bool:
-        """Whether the process said that it has opened the log; starts it when there is none."""
-        if not self._is_ready and self._starts_left > 0:
+    def stands_ready(self) -> bool:
+        """Whether it said that it has opened the log; looks for that without waiting."""
+        if not self._is_ready:
             try:
-                self._is_ready = self._look()
+                self._is_ready = has_arrived(self._output.fileno()) and self._receive() == b""
             except (OSError, EOFError):
                 self.close()
-        return self._is_ready
+        return self._is_ready and not self.is_down
 
-    def _look(self) -> bool:
-        """Start the process, or look for its greeting without waiting. Raises OSError, EOFError."""
-        if self._process is None:
-            self._starts_left -= 1
-            self._process = start(self._settings)
-        output = self._process.stdout
-        assert output is not None
-        if not select.select([output], [], [], 0)[0]:
-            return False
-        read_frame(output)
-        return True
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
 
     def close(self) -> None:
-        """Let the process finish what it was asked, and end it."""
-        process, self._process, self._is_ready = self._process, None, False
-        if process is None:
+        """Let it finish what it was asked, and wait for its end."""
+        with self._sending:
+            self.is_down = True
+            self._input.close()
+        if self._is_closed:
             return
+        self._is_closed = True
         try:
-            process.communicate(timeout=END_WAIT_S)
-        except (OSError, subprocess.TimeoutExpired):
-            process.kill()
-            process.wait()
+            self._process.wait(END_WAIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._output.close()
 
 
 def cores() -> int:
     """Cores this process may use; not every system tells which are its own."""
     own = getattr(os, "sched_getaffinity", None)
     return len(own(0)) if own else os.cpu_count() or 1
-
-
-def start(settings: Settings) -> subprocess.Popen[bytes]:
-    """The process; the settings, which may hold a password, go through its input. Raises OSError.
-
-    `-P`: what lies in the working directory must not stand in for a module of ours.
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "ledger.appender"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    write_frame(process.stdin, _ENCODER.encode(settings.model_dump(mode="json")))
-    return process
-
-
-def answer_to(store: LogStore, request: bytes) -> Answer:
-    """Do what a request asks for."""
-    try:
-        return Answer(append_pending(store, _REQUESTS.decode(request)))
-    except HeadMoved:
-        return Answer(is_moved=True)
-    except LedgerError:
-        return Answer()
-
-
-def main() -> None:
-    """Append what is asked for until the input ends; the last request whole, or not at all."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides when to end
-    gc.disable()  # rows hold no cycles
-    source, output = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing else may write among the frames
-    values: dict[str, Any] = msgspec.msgpack.decode(read_frame(source))
-    with closing(open_store(Settings(**values))) as store, suppress(EOFError, BrokenPipeError):
-        write_frame(output, b"")
-        while True:
-            write_frame(output, _ENCODER.encode(answer_to(store, read_frame(source))))
-
-
-if __name__ == "__main__":
-    main()

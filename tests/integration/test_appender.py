@@ -16,6 +16,8 @@ from ledger.domain.commands import Command, OpenLedger, RegisterMember
 from ledger.domain.errors import CorruptLog, Unavailable
 from ledger.log.codec import Sealed
 from ledger.settings import Settings
+from ledger.store.flight import Flight
+from ledger.store.group import Group
 from ledger.store.log import Head, HeadMoved, LogStore, Pending
 from tests.batches import answer, entries
 from tests.desk import check_rows
@@ -36,7 +38,7 @@ def appender(settings: Settings, store: LogStore) -> Iterator[Appender]:
 def wait_for(appender: Appender) -> None:
     """Until the process has opened the log."""
     deadline = time.monotonic() + DEADLINE_S
-    while not appender._stands_ready():
+    while appender.process_for(appending.EVENTS_MIN) is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -47,11 +49,16 @@ def pending_of(head: Head, events: list[Sealed], command_id: str) -> Pending:
     return Pending(head, events, None, [row])
 
 
+def append(appender: Appender, store: LogStore, pending: Pending) -> Head:
+    """Append one group with nothing else in the air."""
+    return appender(store, Flight(Group(requests=[]), pending, None))()
+
+
 def test_the_process_writes_the_very_rows_that_this_one_would(
     appender: Appender, store: LogStore
 ) -> None:
-    head = appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 700), "c1"))
-    head = appender(store, pending_of(head, entries("V2", 1, 600), "c2"))
+    head = append(appender, store, pending_of(Head(0, None, ()), entries("V1", 1, 700), "c1"))
+    head = append(appender, store, pending_of(head, entries("V2", 1, 600), "c2"))
     assert head.position == 1300
     assert head.frontier == store.head().frontier
     rows = store.select_rows(0, 2000)
@@ -61,31 +68,31 @@ def test_the_process_writes_the_very_rows_that_this_one_would(
 
 
 def test_another_writer_first_is_told(appender: Appender, store: LogStore) -> None:
-    appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1"))
+    append(appender, store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1"))
     with pytest.raises(HeadMoved):
-        appender(store, pending_of(Head(0, None, ()), entries("V2", 1, 500), "c2"))
+        append(appender, store, pending_of(Head(0, None, ()), entries("V2", 1, 500), "c2"))
     assert store.head().position == 500
 
 
 def test_what_would_not_read_back_is_not_written(appender: Appender, store: LogStore) -> None:
     wrong = [*entries("V1", 1, 600), Sealed("member/V1", 601, "HoursLogged", b'{"minutes":"x"}')]
     with pytest.raises(Unavailable):  # and then the writer finds out by itself:
-        appender(store, pending_of(Head(0, None, ()), wrong, "c1"))
+        append(appender, store, pending_of(Head(0, None, ()), wrong, "c1"))
     with pytest.raises(CorruptLog):
-        appender(store, pending_of(Head(0, None, ()), wrong[-1:], "c1"))
+        append(appender, store, pending_of(Head(0, None, ()), wrong[-1:], "c1"))
     assert store.head().position == 0
 
 
 def test_a_process_that_is_gone_is_told_and_another_one_started(
     appender: Appender, store: LogStore
 ) -> None:
-    assert appender._process is not None
-    os.kill(appender._process.pid, signal.SIGKILL)
+    assert appender.process is not None
+    appender.process.kill()
     with pytest.raises(Unavailable):
-        appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1"))
+        append(appender, store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1"))
     assert store.head().position == 0
     wait_for(appender)
-    assert appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1")).position
+    assert append(appender, store, pending_of(Head(0, None, ()), entries("V1", 1, 500), "c1")).position
 
 
 def test_a_process_that_stands_still_is_ended_in_bounded_time(
@@ -93,10 +100,10 @@ def test_a_process_that_stands_still_is_ended_in_bounded_time(
 ) -> None:
     """Whether its pipe is full or its answer does not come."""
     monkeypatch.setattr(appending, "ANSWER_WAIT_S", 0.3)
-    assert appender._process is not None
-    os.kill(appender._process.pid, signal.SIGSTOP)
+    assert appender.process is not None
+    os.kill(appender.process.pid, signal.SIGSTOP)
     with pytest.raises(Unavailable):
-        appender(store, pending_of(Head(0, None, ()), entries("V1", 1, 5000), "c1"))
+        append(appender, store, pending_of(Head(0, None, ()), entries("V1", 1, 5000), "c1"))
     assert store.head().position == 0
 
 
@@ -114,7 +121,7 @@ def test_without_a_process_this_one_appends(
     appender = Appender(settings)
     head = Head(0, None, ())
     for n in range(appending.STARTS_MAX + 2):
-        head = appender(store, pending_of(head, entries(f"V{n}", 1, 500), f"c{n}"))
+        head = append(appender, store, pending_of(head, entries(f"V{n}", 1, 500), f"c{n}"))
     assert store.head().position == head.position == 500 * (appending.STARTS_MAX + 2)
 
 
@@ -130,7 +137,7 @@ def test_bulk_loads_are_kept_once_while_their_process_is_killed_again_and_again(
                 RegisterMember(member=f"V{block:02}{n:04}", region="330424") for n in range(600)
             ]
             sent.append(ledger.submit(commands, OPERATOR, command_id=f"b{block}"))
-            process = ledger._appender._process
+            process = ledger._appender.process
             if block % 3 == 2 and process is not None:
                 sent[-2].result(timeout=DEADLINE_S)
                 process.kill()

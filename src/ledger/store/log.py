@@ -228,13 +228,22 @@ def number(events: Sequence[codec.Sealed], head: Head) -> tuple[list[Row], list[
     return rows, frontier
 
 
-def append_pending(target: "Appendable", pending: Pending) -> Head:
-    """Check, number, hash and append; the head after it.
+def numbered(pending: Pending) -> tuple[Batch, Head]:
+    """What is pending, checked, numbered and hashed; and the head after it.
 
-    Raises CorruptLog for an event that would not read back (nothing is written then), and what
-    `LogStore.append` raises.
+    Raises CorruptLog for an event that would not read back.
     """
     codec.check_sealed(pending.events)
     rows, frontier = number(pending.events, pending.head)
-    target.append(Batch(rows, pending.commands, pending.notes, pending.erased))
-    return pending.after._replace(frontier=tuple(frontier))
+    batch = Batch(rows, pending.commands, pending.notes, pending.erased)
+    return batch, pending.after._replace(frontier=tuple(frontier))
+
+
+def append_pending(target: "Appendable", pending: Pending) -> Head:
+    """Check, number, hash and append; the head after it.
+
+    Raises as `numbered` (nothing is written then), and what `LogStore.append` raises.
+    """
+    batch, after = numbered(pending)
+    target.append(batch)
+    return after

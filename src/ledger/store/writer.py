@@ -19,22 +19,21 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from ledger.domain.errors import IdempotencyMismatch, Refusal, Unavailable
-from ledger.store.flight import Flight
+from ledger.store.flight import Append, Carrier, Flight, append_here
 from ledger.store.group import Group
 from ledger.store.log import (
     Exclusive,
     Head,
     HeadMoved,
     LogStore,
-    Pending,
     append_pending,
 )
 from ledger.store.requests import Answered, Draft, Request
 
 #: Commands that share a transaction at most.
 GROUP_MAX: Final = 2048
-#: Groups in the air at most: one is written, one waits behind it, one is decided.
-FLIGHTS_MAX: Final = 2
+#: Large groups in the air at most: one is written, one made ready behind it, one on its way.
+FLIGHTS_MAX: Final = 3
 #: Events from which a group may wait behind another.
 LARGE_EVENTS: Final = 500
 #: How often a group is decided anew when other processes keep writing first.
@@ -42,9 +41,6 @@ ROUNDS_MAX: Final = 20
 #: Seconds an outage may last before callers are told.
 PATIENCE_S: Final = 6.0
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-#: Appends what is pending and returns the head after it, as `append_pending` does.
-Append = Callable[[LogStore, Pending], Head]
 
 
 class Decider(Protocol):
@@ -76,16 +72,14 @@ class Decider(Protocol):
 class Writer:
     """Owns the write side of one log in this process. Thread-safe: `submit`, `close`."""
 
-    def __init__(self, store: LogStore, decider: Decider, append: Append = append_pending) -> None:
-        """`append` writes the groups that are under way; `append_pending`, or a process that does.
+    def __init__(self, store: LogStore, decider: Decider, append: Append = append_here) -> None:
+        """`append` writes the groups that are under way: here, or by a process that does.
 
         It may raise Unavailable for any trouble of its own: the group is then written in patience.
         """
         self._store = store
         self._decider = decider
-        self._append_behind = append
         self._queue: queue.SimpleQueue[Request | Flight | None] = queue.SimpleQueue()
-        self._flights: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
         #: Those not settled yet, the oldest first.
         self._in_air: deque[Flight] = deque()
         self._head: Head | None = None
@@ -97,9 +91,9 @@ class Writer:
         self._lock = threading.Lock()
         decider.before_forgetting = self._settle_or_fail
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
-        self._appender = threading.Thread(target=self._fly, name="ledger-append", daemon=True)
+        # A flight that failed wakes the thread that decides when nothing else does.
+        self._carrier = Carrier(store, append, self._queue.put)
         self._thread.start()
-        self._appender.start()
 
     def submit(self, request: Request) -> "Future[Answered]":
         """Queue a request; its future gives the answer, or raises a LedgerError."""
@@ -129,8 +123,7 @@ class Writer:
                 self._lose_track()
                 self._fail_singly(requests, error)
         self._settle()
-        self._flights.put(None)
-        self._appender.join()
+        self._carrier.close()
 
     def _next_group(self) -> list[Request] | None:
         """Wait for a request and take along what else is waiting.
@@ -195,7 +188,7 @@ class Writer:
         flight = Flight(group, pending, self._in_air[-1] if self._in_air else None)
         self._head = pending.after
         self._in_air.append(flight)
-        self._flights.put(flight)
+        self._carrier.launch(flight)
 
     def _make_room(self, group: Group) -> None:
         """Wait until a group may be launched. Small ones go singly, and grow meanwhile.
@@ -239,19 +232,6 @@ class Writer:
         """Raises HeadMoved when what was decided rests on a flight that failed."""
         if not self._settle():
             raise HeadMoved
-
-    # the thread that appends
-
-    def _fly(self) -> None:
-        while (flight := self._flights.get()) is not None:
-            try:
-                flight.head = self._append_behind(self._store, flight.placed())
-                flight.group.tell()
-            except BaseException as error:  # noqa: BLE001  judged by the thread that decides
-                flight.error = error
-            flight.landed.set()
-            if flight.error is not None:
-                self._queue.put(flight)  # wakes that thread when nothing else does
 
     # writing with patience
 
