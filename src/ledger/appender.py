@@ -77,7 +77,8 @@ class Appender:
         if process is None and self._starts_left > 0:
             self._starts_left -= 1
             with suppress(OSError):
-                self.process = Process(self._settings)
+                self.process = Process(start())
+                self.process.send(encode(self._settings.model_dump(mode="json")))
         return process if is_ready else None
 
     def close(self) -> None:
@@ -90,18 +91,9 @@ class Appender:
 class Process:
     """A process that appends. One thread sends, another one waits for the answers."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Start it. Raises OSError.
-
-        The settings, which may hold a password, go through its input. `-P`: what lies in the
-        working directory must not stand in for a module of ours.
-        """
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ledger.appending"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-        )
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        """`process` has just been started, with unbuffered pipes."""
+        self._process = process
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
@@ -109,10 +101,10 @@ class Process:
         #: Held while something is sent, so that no descriptor is closed under it.
         self._sending = threading.Lock()
         self._is_closed = False
-        self._is_ready = False
+        #: It said that it has opened the log.
+        self.is_ready = False
         #: Nothing more is to be sent to it.
         self.is_down = False
-        self.send(encode(settings.model_dump(mode="json")))
 
     @property
     def pid(self) -> int:
@@ -153,13 +145,13 @@ class Process:
             raise
 
     def stands_ready(self) -> bool:
-        """Whether it said that it has opened the log; looks for that without waiting."""
-        if not self._is_ready:
+        """Whether it can be sent to; looks for its greeting without waiting."""
+        if not self.is_ready:
             try:
-                self._is_ready = has_arrived(self._output.fileno()) and self._receive() == b""
+                self.is_ready = has_arrived(self._output.fileno()) and self._receive() == b""
             except (OSError, EOFError):
                 self.close()
-        return self._is_ready and not self.is_down
+        return self.is_ready and not self.is_down
 
     def kill(self) -> None:
         """End it at once."""
@@ -185,3 +177,16 @@ def cores() -> int:
     """Cores this process may use; not every system tells which are its own."""
     own = getattr(os, "sched_getaffinity", None)
     return len(own(0)) if own else os.cpu_count() or 1
+
+
+def start() -> "subprocess.Popen[bytes]":
+    """The process; the settings, which may hold a password, go through its input. Raises OSError.
+
+    `-P`: what lies in the working directory must not stand in for a module of ours.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "ledger.appending"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )

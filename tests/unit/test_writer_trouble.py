@@ -144,7 +144,7 @@ def slowly(store: MemoryStore, batch: Batch, write: Callable[[], None]) -> None:
 def test_large_groups_in_the_air_together_are_kept_once_in_order_whichever_of_them_fails(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, fails: int
 ) -> None:
-    """Two are in the air while a third is decided; what fails takes those behind it along."""
+    """Three are in the air while a fourth is decided; what fails takes those behind it along."""
     monkeypatch.setattr(writing, "LARGE_EVENTS", 2)
     gate = threading.Event()
 
@@ -162,7 +162,7 @@ def test_large_groups_in_the_air_together_are_kept_once_in_order_whichever_of_th
     ]
     held.let_go()
     deadline = time.monotonic() + 30
-    while len(desk.writer._in_air) < 2:
+    while len(desk.writer._in_air) < writing.FLIGHTS_MAX:
         assert time.monotonic() < deadline
         time.sleep(0.001)
     gate.set()

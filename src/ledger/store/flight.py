@@ -41,8 +41,8 @@ class Flight(Struct, eq=False):
         return self.pending._replace(head=self.ahead.head)
 
 
-#: Begins to append what a flight carries. Flights come in their order and their landings are
-#: called in the same order, by another thread; what fails fails all that are ahead of none else.
+#: Begins to append what a flight carries. Flights come in their order, and their landings are
+#: called in the same order by another thread. Where one fails, those that are behind it fail.
 Append = Callable[[LogStore, Flight], Landing]
 
 
