@@ -37,6 +37,9 @@ class MemoryStore:
     def glance(self, ids: Sequence[str]) -> tuple[int, dict[str, CommandRow]]:
         return len(self.rows), {i: self.commands[i] for i in ids if i in self.commands}
 
+    def made_ready(self, batch: Batch) -> Batch:
+        return batch
+
     def append(self, batch: Batch) -> None:
         self.appends += 1
         if self.faults:

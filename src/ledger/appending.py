@@ -30,7 +30,7 @@ from ledger.store.open import open_store
 READY_MAX: Final = 1
 #: Seconds after which one thread lets the other one go on: what waits for the database is not to
 #: wait for the rows of the next request as well.
-TURN_S: Final = 0.0005
+TURN_S: Final = 0.0001
 
 encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -75,7 +75,8 @@ _REQUESTS: Final = msgspec.msgpack.Decoder(Asked)
 class Numberer:
     """Makes requests ready, in their order. What it numbers is not written yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: LogStore) -> None:
+        self._store = store
         self._chain = Chain(is_broken=True)
         self._head = Head(0, None, ())
 
@@ -89,7 +90,7 @@ class Numberer:
             batch, self._head = numbered(asked.pending._replace(head=self._head))
         except CorruptLog:
             return Ready(self._chain)
-        return Ready(self._chain, batch, self._head)
+        return Ready(self._chain, self._store.made_ready(batch), self._head)
 
 
 def answer_to(store: LogStore, ready: Ready) -> Answer:
@@ -110,9 +111,10 @@ def answer_to(store: LogStore, ready: Ready) -> Answer:
     return Answer(ready.after)
 
 
-def make_ready(source: IO[bytes], put: Callable[[Ready | None], object]) -> None:
+def make_ready(
+    numberer: Numberer, source: IO[bytes], put: Callable[[Ready | None], object]
+) -> None:
     """Make one request after the other ready, and nothing when there are no more."""
-    numberer = Numberer()
     try:
         with suppress(EOFError):
             while True:
@@ -124,7 +126,8 @@ def make_ready(source: IO[bytes], put: Callable[[Ready | None], object]) -> None
 def serve(store: LogStore, source: IO[bytes], output: IO[bytes]) -> None:
     """Append what is asked for until the input ends; the last request whole, or not at all."""
     waiting: queue.Queue[Ready | None] = queue.Queue(READY_MAX)
-    threading.Thread(target=partial(make_ready, source, waiting.put), daemon=True).start()
+    making = partial(make_ready, Numberer(store), source, waiting.put)
+    threading.Thread(target=making, name="ledger-ready", daemon=True).start()
     while (ready := waiting.get()) is not None:
         write_frame(output, encode(answer_to(store, ready)))
 

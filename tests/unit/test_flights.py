@@ -166,7 +166,8 @@ def test_groups_in_the_air_are_each_kept_once_whole_and_in_order(
 
 def test_only_a_request_that_brings_its_head_begins_anew() -> None:
     """What stands behind a request that was not written is refused, however well it would fit."""
-    store, numberer = MemoryStore(), Numberer()
+    store = MemoryStore()
+    numberer = Numberer(store)
 
     def ask_for(member: str, position: int, *, follows: bool) -> Answer:
         pending = Pending(Head(position, None, ()), entries(member, 1, 3))

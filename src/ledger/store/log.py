@@ -73,6 +73,8 @@ class Batch(NamedTuple):
     commands: Sequence[CommandRow] = ()
     notes: Sequence[Note] = ()
     erased: Sequence[str] = ()
+    #: The rows as the database takes them in bulk, where `LogStore.made_ready` made that.
+    bulk: bytes = b""
 
 
 class Pending(NamedTuple):
@@ -145,6 +147,9 @@ class LogStore(Protocol):
         Raises HeadMoved when the first position is not the next one, or when a stream version or
         a command id is taken (nothing is written then); Unavailable when the outcome is unknown.
         """
+
+    def made_ready(self, batch: Batch) -> Batch:
+        """Do beforehand what `append` need not do while the database waits for it."""
 
     def exclusive(self) -> "Exclusive":
         """A write session in which the head stands still, for writers that lost a race."""

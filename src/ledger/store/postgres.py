@@ -25,8 +25,9 @@ from psycopg.rows import tuple_row
 
 from ledger.domain.errors import InvalidSettings, LedgerError
 from ledger.store import postgres_schema as sql
-from ledger.store.log import Batch, Row
+from ledger.store.log import Batch
 from ledger.store.place import PostgresSchema, parse_url
+from ledger.store.postgres_copy import copy_data
 from ledger.store.postgres_datastore import Datastore
 from ledger.store.recorder import NOT_INITIALISED, LogRecorder, translated
 
@@ -102,6 +103,12 @@ class PostgresLog(LogRecorder, stock.PostgresApplicationRecorder):
             if inside.has_erased:
                 _rewrite_notes(inside)
 
+    def made_ready(self, batch: Batch) -> Batch:
+        """Many rows as COPY takes them."""
+        if len(batch.rows) < COPY_FROM_ROWS:
+            return batch
+        return batch._replace(bulk=copy_data(batch.rows))
+
     def append(self, batch: Batch) -> None:
         """As in LogStore. Few rows are one statement and so their own transaction."""
         if batch.erased or len(batch.rows) >= COPY_FROM_ROWS:
@@ -133,7 +140,7 @@ class Inside:
     def write(self, batch: Batch) -> None:
         """Write a batch, many rows by COPY."""
         if len(batch.rows) >= COPY_FROM_ROWS:
-            self._copy(batch.rows)
+            self._copy(batch.bulk or copy_data(batch.rows))
             batch = batch._replace(rows=())
         self.insert(batch)
         if batch.erased:
@@ -155,12 +162,10 @@ class Inside:
             parts = (bool(batch.notes), bool(batch.commands), bool(batch.rows))
             self.execute(insert_statement(self.writes, *parts), *columns)
 
-    def _copy(self, rows: Sequence[Row]) -> None:
+    def _copy(self, data: bytes) -> None:
         statement = self.writes.copy_events.encode()
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types(("int8", "int8", "text", "text", "bytea", "bytea"))
-            for position, stream, version, topic, state, hashes in rows:
-                copy.write_row((position, version, stream, topic, state, hashes))
+            copy.write(data)
 
 
 @cache

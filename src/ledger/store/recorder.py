@@ -136,6 +136,10 @@ class LogRecorder(ABC):
     def append(self, batch: Batch) -> None:
         """As in LogStore."""
 
+    def made_ready(self, batch: Batch) -> Batch:
+        """As in LogStore; here there is nothing to do."""
+        return batch
+
     @abstractmethod
     def close(self) -> None:
         """Close all connections."""

@@ -132,11 +132,13 @@ class Transaction:
             cursor.execute(sql.ERASE_NOTE, (bytes.fromhex(erased),))
 
     def _insert(self, rows: Sequence[Row]) -> None:
-        whole = len(rows) - len(rows) % sql.ROWS_TOGETHER
-        for start in range(0, whole, sql.ROWS_TOGETHER):
-            together = rows[start : start + sql.ROWS_TOGETHER]
-            self._cursor.execute(sql.INSERT_EVENTS, [*chain.from_iterable(together)])
-        self._cursor.executemany(sql.INSERT_EVENT, rows[whole:])
+        done = 0
+        for size, statement in sql.INSERT_EVENTS.items():
+            while len(rows) - done >= size:
+                together = rows[done : done + size]
+                self._cursor.execute(statement, [*chain.from_iterable(together)])
+                done += size
+        self._cursor.executemany(sql.INSERT_EVENT, rows[done:])
 
 
 class Factory(stock.SQLiteFactory):

@@ -84,9 +84,11 @@ INSERT_EVENT: Final = (
     "INSERT INTO stored_events "
     "(rowid, originator_id, originator_version, topic, state, hashes) VALUES (?, ?, ?, ?, ?, ?)"
 )
-#: Many rows a statement: each statement gives the interpreter's lock away once.
-ROWS_TOGETHER: Final = 100
-INSERT_EVENTS: Final = INSERT_EVENT + ", (?, ?, ?, ?, ?, ?)" * (ROWS_TOGETHER - 1)
+#: Many rows a statement: each statement gives the interpreter's lock away once, and then waits for
+#: it. Numbers of rows, the largest first, and their statements.
+INSERT_EVENTS: Final = {
+    rows: INSERT_EVENT + ", (?, ?, ?, ?, ?, ?)" * (rows - 1) for rows in (1000, 100)
+}
 INSERT_COMMAND: Final = (
     "INSERT INTO commands "
     "(command_id, body_hash, first_position, count, answer) VALUES (?, ?, ?, ?, ?)"
