@@ -18,12 +18,12 @@ from typing import Final
 
 import msgspec
 
-from ledger.appending import Answer, Asked, encode
+from ledger.appending import Answer, Asked, Where, encode
 from ledger.domain.errors import Unavailable
 from ledger.frames import has_arrived, receive_frame, send_frame
-from ledger.settings import Settings
 from ledger.store.flight import Flight, Landing, append_here
 from ledger.store.log import Head, HeadMoved, LogStore
+from ledger.store.open import LogSettings
 
 #: From here on a round trip to another process is cheaper than taking turns with it.
 EVENTS_MIN: Final = 500
@@ -43,8 +43,8 @@ _ANSWERS: Final = msgspec.msgpack.Decoder(Answer)
 class Appender:
     """`append_here`, by a second process where that pays."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, log: LogSettings) -> None:
+        self._where = Where(log.database_url, log.log_schema)
         self.process: Process | None = None
         self._starts_left = STARTS_MAX if cores() > 1 else 0
 
@@ -78,7 +78,7 @@ class Appender:
             self._starts_left -= 1
             with suppress(OSError):
                 self.process = Process(start())
-                self.process.send(encode(self._settings.model_dump(mode="json")))
+                self.process.send(encode(self._where))
         return process if is_ready else None
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ def cores() -> int:
 
 
 def start() -> "subprocess.Popen[bytes]":
-    """The process; the settings, which may hold a password, go through its input. Raises OSError.
+    """The process; where the log lies, maybe with a password, goes through its input. OSError.
 
     `-P`: what lies in the working directory must not stand in for a module of ours.
     """

@@ -15,16 +15,16 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import msgspec
 from msgspec import Struct
 
 from ledger.domain.errors import CorruptLog, LedgerError
 from ledger.frames import read_frame, write_frame
-from ledger.settings import Settings
 from ledger.store.log import Batch, Head, HeadMoved, LogStore, Pending, numbered
 from ledger.store.open import open_store
+from ledger.store.place import Place, parse_url
 
 #: Requests that are ready and wait for the database; one more is being made ready.
 READY_MAX: Final = 1
@@ -33,6 +33,18 @@ READY_MAX: Final = 1
 TURN_S: Final = 0.0001
 
 encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Where(Struct, frozen=True):
+    """Which log to append to; without what makes settings slow to load."""
+
+    database_url: str
+    log_schema: str | None
+
+    @property
+    def log(self) -> Place:
+        """The place."""
+        return parse_url(self.database_url, self.log_schema)
 
 
 class Asked(Struct, frozen=True, array_like=True):
@@ -133,14 +145,14 @@ def serve(store: LogStore, source: IO[bytes], output: IO[bytes]) -> None:
 
 
 def main() -> None:
-    """Open the log of the settings that come first, say so, and serve."""
+    """Open the log that is named first, say so, and serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides when to end
     gc.disable()  # rows hold no cycles
     sys.setswitchinterval(TURN_S)
     source, output = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing else may write among the frames
-    values: dict[str, Any] = msgspec.msgpack.decode(read_frame(source))
-    with closing(open_store(Settings(**values))) as store, suppress(BrokenPipeError):
+    where = msgspec.msgpack.decode(read_frame(source), type=Where)
+    with closing(open_store(where)) as store, suppress(BrokenPipeError):
         write_frame(output, b"")
         serve(store, source, output)
 

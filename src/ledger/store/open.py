@@ -1,18 +1,31 @@
 """From settings to a store: the one place that chooses the database."""
 
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from eventsourcing.persistence import InfrastructureFactory, TrackingRecorder
 
-from ledger.store.place import SqliteFile
+from ledger.store.place import Place, SqliteFile
 from ledger.store.recorder import LogRecorder
 
-if TYPE_CHECKING:
-    from ledger.settings import Settings
+
+class LogSettings(Protocol):
+    """What of the settings says where the log lies."""
+
+    @property
+    def database_url(self) -> str:
+        """The database; may hold a password."""
+
+    @property
+    def log_schema(self) -> str | None:
+        """PostgreSQL only: the schema, where the URL does not name it."""
+
+    @property
+    def log(self) -> Place:
+        """Both, read."""
 
 
 def factory_for(
-    settings: "Settings", *, create: bool = False
+    settings: LogSettings, *, create: bool = False
 ) -> InfrastructureFactory[TrackingRecorder]:
     """The library's factory of recorders for the database the settings name.
 
@@ -30,7 +43,7 @@ def factory_for(
     return cast("InfrastructureFactory[TrackingRecorder]", PostgresFactory(env))
 
 
-def open_store(settings: "Settings", *, create: bool = False) -> LogRecorder:
+def open_store(settings: LogSettings, *, create: bool = False) -> LogRecorder:
     """The log of these settings, without the rest of the application; to be closed.
 
     Raises InvalidSettings where no ledger is (unless `create`), NotDurable, Unavailable.
