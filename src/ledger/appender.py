@@ -20,7 +20,7 @@ import msgspec
 
 from ledger.appending import Answer, Asked, Where, encode
 from ledger.domain.errors import Unavailable
-from ledger.frames import has_arrived, receive_frame, send_frame
+from ledger.frames import Receiver, send_frame, widen
 from ledger.store.flight import Flight, Landing, append_here
 from ledger.store.log import Head, HeadMoved, LogStore
 from ledger.store.open import LogSettings
@@ -97,7 +97,9 @@ class Process:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
+        self._answers = Receiver(self._output.fileno())
         os.set_blocking(self._input.fileno(), False)
+        widen(self._input.fileno())
         #: Held while something is sent, so that no descriptor is closed under it.
         self._sending = threading.Lock()
         self._is_closed = False
@@ -139,7 +141,7 @@ class Process:
         if self._is_closed:
             raise EOFError
         try:
-            return receive_frame(self._output.fileno(), ANSWER_WAIT_S)
+            return self._answers.frame(ANSWER_WAIT_S)
         except TimeoutError:
             self.kill()
             raise
@@ -148,7 +150,7 @@ class Process:
         """Whether it can be sent to; looks for its greeting without waiting."""
         if not self.is_ready:
             try:
-                self.is_ready = has_arrived(self._output.fileno()) and self._receive() == b""
+                self.is_ready = self._answers.has_arrived() and self._receive() == b""
             except (OSError, EOFError):
                 self.close()
         return self.is_ready and not self.is_down

@@ -1,10 +1,15 @@
 """Messages between two processes of ours: frames of bytes behind their length."""
 
+import fcntl
 import os
 import select
+from contextlib import suppress
 from typing import IO, Final
 
 LENGTH_BYTES: Final = 8
+#: What a pipe is to hold: two thousand events. As it comes it holds a sixteenth, and whoever fills
+#: it bit by bit has to wait for the interpreter's lock as often.
+PIPE_BYTES: Final = 1 << 20
 
 
 def write_frame(output: IO[bytes], content: bytes) -> None:
@@ -23,6 +28,14 @@ def read_frame(source: IO[bytes]) -> bytes:
     return content
 
 
+def widen(descriptor: int) -> None:
+    """Let a pipe hold `PIPE_BYTES`, where the system can and allows it."""
+    command = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if command is not None:
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, command, PIPE_BYTES)
+
+
 def send_frame(descriptor: int, content: bytes, wait_s: float) -> None:
     """Write one frame to a pipe that does not block.
 
@@ -34,30 +47,33 @@ def send_frame(descriptor: int, content: bytes, wait_s: float) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def receive_frame(descriptor: int, wait_s: float) -> bytes:
-    """Read one frame of a pipe. Raises as `send_frame`, and EOFError as `read_frame`."""
-    length = _receive(descriptor, LENGTH_BYTES, wait_s)
-    return _receive(descriptor, int.from_bytes(length, "big"), wait_s)
+class Receiver:
+    """Takes frames from a pipe, as many bytes at once as are there."""
 
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._arrived = b""
 
-def has_arrived(descriptor: int) -> bool:
-    """Whether there is something to read, or the end."""
-    try:
-        _wait(descriptor, select.POLLIN, 0)
-    except TimeoutError:
-        return False
-    return True
+    def frame(self, wait_s: float) -> bytes:
+        """The next frame. Raises as `send_frame`, and EOFError as `read_frame`."""
+        while True:
+            end = LENGTH_BYTES + int.from_bytes(self._arrived[:LENGTH_BYTES], "big")
+            if len(self._arrived) >= end:
+                frame, self._arrived = self._arrived[LENGTH_BYTES:end], self._arrived[end:]
+                return frame
+            _wait(self._descriptor, select.POLLIN, wait_s)
+            part = os.read(self._descriptor, PIPE_BYTES)
+            if not part:
+                raise EOFError
+            self._arrived += part
 
-
-def _receive(descriptor: int, count: int, wait_s: float) -> bytes:
-    content = b""
-    while len(content) < count:
-        _wait(descriptor, select.POLLIN, wait_s)
-        part = os.read(descriptor, count - len(content))
-        if not part:
-            raise EOFError
-        content += part
-    return content
+    def has_arrived(self) -> bool:
+        """Whether there is something to read, or the end."""
+        try:
+            _wait(self._descriptor, select.POLLIN, 0)
+        except TimeoutError:
+            return False
+        return True
 
 
 def _wait(descriptor: int, event: int, wait_s: float) -> None:
