@@ -7,7 +7,8 @@ back to the very same bytes is refused.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from ledger.domain.errors import CorruptLog
 from ledger.domain.events import TOPICS, Event
+from ledger.log import merkle
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _DECODERS: Final = {topic: msgspec.json.Decoder(cls) for topic, cls in TOPICS.items()}
@@ -102,6 +104,26 @@ def line(position: int, originator_id: str, version: int, topic: str, state: byt
     Ids and topics are ASCII without quotes or backslashes, so they need no escaping.
     """
     return _LINE % (originator_id.encode(), version, position, state, topic.encode())
+
+
+_LEAF: Final = merkle.LEAF_PREFIX + _LINE
+
+
+def leaves(events: Sequence[Sealed], first: int) -> list[bytes]:
+    """The leaf hashes of events at positions from `first` on: `merkle.leaf_hash` of their lines."""
+    return [
+        sha256(
+            _LEAF
+            % (
+                event.originator_id.encode(),
+                event.originator_version,
+                position,
+                event.state,
+                event.topic.encode(),
+            )
+        ).digest()
+        for position, event in enumerate(events, first)
+    ]
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,12 +10,14 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 HASH_BYTES = 32
+#: What stands before the data of a leaf, RFC 6962 section 2.1.
+LEAF_PREFIX = b"\x00"
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
 def leaf_hash(data: bytes) -> bytes:
     """SHA-256(0x00 ‖ data), RFC 6962 section 2.1."""
-    return hashlib.sha256(b"\x00" + data).digest()
+    return hashlib.sha256(LEAF_PREFIX + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:

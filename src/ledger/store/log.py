@@ -223,13 +223,11 @@ class Exclusive(Protocol):
 def number(events: Sequence[codec.Sealed], head: Head) -> tuple[list[Row], list[bytes]]:
     """Give events their positions and hashes after `head`; the rows and the new frontier."""
     frontier, size = list(head.frontier), head.position
-    places = [
-        (size + n, event.originator_id, event.originator_version, event.topic, event.state)
-        for n, event in enumerate(events, start=1)
+    hashes = merkle.extend_all(frontier, size, codec.leaves(events, size + 1))
+    rows = [
+        Row._make((position, e.originator_id, e.originator_version, e.topic, e.state, own))
+        for position, (e, own) in enumerate(zip(events, hashes, strict=True), size + 1)
     ]
-    leaves = [merkle.leaf_hash(codec.line(*place)) for place in places]
-    hashes = merkle.extend_all(frontier, size, leaves)
-    rows = [Row._make((*place, own)) for place, own in zip(places, hashes, strict=True)]
     return rows, frontier
 
 
