@@ -42,10 +42,16 @@ def test_an_empty_log_ends_at_position_zero(store: LogStore) -> None:
     assert list(store.select_streams(["member/V1"])) == []
 
 
-@pytest.mark.parametrize("size", [1, COPY_FROM_ROWS - 1, COPY_FROM_ROWS, COPY_FROM_ROWS + 1])
-def test_what_is_appended_is_read_back(store: LogStore, settings: Settings, size: int) -> None:
+@pytest.mark.parametrize("is_made_ready", [False, True])
+@pytest.mark.parametrize(
+    "size", [1, COPY_FROM_ROWS - 1, COPY_FROM_ROWS, COPY_FROM_ROWS + 1, 1_000, 2_301]
+)
+def test_what_is_appended_is_read_back(
+    store: LogStore, settings: Settings, size: int, is_made_ready: bool
+) -> None:
+    """Whichever ways into the database the rows take, and whoever prepared them."""
     batch = after_head(store, entries("V1", 1, size), "c1", "c2")
-    store.append(batch)
+    store.append(store.made_ready(batch) if is_made_ready else batch)
     with another(settings) as other:
         assert other.select_rows(0, size + 1) == batch.rows
         assert other.glance(["c2", "c0", "c1"]) == (size, {c.command_id: c for c in batch.commands})

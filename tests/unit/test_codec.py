@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ledger.domain import events as e
 from ledger.domain.errors import CorruptLog
 from ledger.log import codec, merkle
+from tests.batches import entries
 from tests.exported import is_canonical, read_line
 from tests.strategies import events, stream_names
 
@@ -306,3 +307,15 @@ def test_a_number_beyond_what_canonical_json_keeps_exact_is_refused() -> None:
     assert codec.decode_canonical("HoursLogged", codec.encode(event)) == event
     beyond = codec.encode(msgspec.structs.replace(event, minutes=2**53))
     assert "2^53" in refused("HoursLogged", beyond)
+
+
+@pytest.mark.parametrize("first", [1, 999, 2**40])
+def test_leaves_of_many_events_are_those_of_their_lines(first: int) -> None:
+    opened = codec.Sealed("ledger/county-33.example", 1, "LedgerOpened", b"{}")
+    sealed = [*entries("V1", 1, 3), opened]
+    assert codec.leaves(sealed, first) == [
+        merkle.leaf_hash(
+            codec.line(position, s.originator_id, s.originator_version, s.topic, s.state)
+        )
+        for position, s in enumerate(sealed, first)
+    ]
