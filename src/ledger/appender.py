@@ -69,9 +69,9 @@ class Appender:
         None too while it is not ready yet; where there is none, one is started.
         """
         process = self.process
+        is_ready = process is not None and process.stands_ready()
         if process is not None and process.is_down:
             process = self.process = None
-        is_ready = process is not None and process.stands_ready()
         if count < (EVENTS_MIN_READY if is_ready else EVENTS_MIN):
             return None
         if process is None and self._starts_left > 0:
@@ -152,6 +152,8 @@ class Process:
             try:
                 self.is_ready = self._answers.has_arrived() and self._receive() == b""
             except (OSError, EOFError):
+                self.is_down = True
+            if self.is_down:  # nothing was sent to it that somebody waits for
                 self.close()
         return self.is_ready and not self.is_down
 

@@ -149,8 +149,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides when to end
     gc.disable()  # rows hold no cycles
     sys.setswitchinterval(TURN_S)
-    source, output = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing else may write among the frames
+    # Streams of our own: nothing else may write among the frames, and the interpreter, when it
+    # ends, must not wait for a thread that still reads.
+    source, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
     where = msgspec.msgpack.decode(read_frame(source), type=Where)
     with closing(open_store(where)) as store, suppress(BrokenPipeError):
         write_frame(output, b"")
