@@ -5,7 +5,7 @@ turns with the rules. Bulk loads have enough to write to be worth a process; it 
 first of them and used once it is ready. It keeps nothing of its own: each request brings the head
 it follows, so whatever becomes of the process, the log is what it was or one transaction further,
 which is what the writer has to find out after any broken line. Requests and answers are frames of
-MessagePack behind their length, on the process's standard input and output.
+MessagePack, on the process's standard input and output.
 """
 
 import gc
@@ -16,12 +16,13 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, suppress
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from ledger.domain.errors import LedgerError, Unavailable
+from ledger.frames import read_frame, write_frame
 from ledger.settings import Settings
 from ledger.store.log import Head, HeadMoved, LogStore, Pending, append_pending
 from ledger.store.open import open_store
@@ -37,7 +38,6 @@ STARTS_MAX: Final = 3
 ANSWER_WAIT_S: Final = 120.0
 #: Seconds it may take to finish when it is told to.
 END_WAIT_S: Final = 60.0
-LENGTH_BYTES: Final = 8
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _REQUESTS: Final = msgspec.msgpack.Decoder(Pending)
@@ -147,22 +147,6 @@ def start(settings: Settings) -> subprocess.Popen[bytes]:
     assert process.stdin is not None
     write_frame(process.stdin, _ENCODER.encode(settings.model_dump(mode="json")))
     return process
-
-
-def write_frame(output: IO[bytes], content: bytes) -> None:
-    """Write one frame. Raises OSError."""
-    output.write(len(content).to_bytes(LENGTH_BYTES, "big"))
-    output.write(content)
-    output.flush()
-
-
-def read_frame(source: IO[bytes]) -> bytes:
-    """Read one frame. Raises OSError, and EOFError where there is no more or only a part."""
-    length = source.read(LENGTH_BYTES)
-    content = source.read(int.from_bytes(length, "big")) if length else b""
-    if len(length) < LENGTH_BYTES or len(content) < int.from_bytes(length, "big"):
-        raise EOFError
-    return content
 
 
 def answer_to(store: LogStore, request: bytes) -> Answer:
