@@ -41,13 +41,19 @@ class Runtime:
     """Opened when the service starts, closed when it stops."""
 
     def __init__(
-        self, settings: Settings, bounds: Bounds, metrics: Metrics, *, tailer: bool
+        self,
+        settings: Settings,
+        bounds: Bounds,
+        metrics: Metrics,
+        *,
+        tailer: bool,
+        apart: bool = False,
     ) -> None:
         """Raises InvalidSettings, NotDurable, Unavailable: a service starts whole or not at all."""
         self.bounds = bounds
         self.metrics = metrics
         with contextlib.ExitStack() as stack:
-            self.ledger = Ledger(settings)
+            self.ledger = Ledger(settings, apart=apart)
             stack.callback(self.ledger.close)
             signer = _signer_of(self.ledger)
             self.reads = open_reads(settings.read_models)
@@ -62,7 +68,7 @@ class Runtime:
                 stack.callback(self.tailer.stop)
             self._closing = stack.pop_all()
         self.rates = Rates(bounds)
-        self.health = Health(self.ledger.store, self.reads, self.tailer, bounds.lag_s_max)
+        self.health = Health(self.ledger, self.reads, self.tailer, bounds.lag_s_max)
         # These belong to the event loop that answers.
         self.keys = Keys(self.ledger.caller_for, bounds.key_kept_s)
         self._arrivals = Arrivals(bounds.write_wait_s)
@@ -77,6 +83,16 @@ class Runtime:
         self.stopping = asyncio.Event()
         #: Streams of server-sent events under way.
         self.streams = 0
+
+    def attach(self) -> None:
+        """Let the running loop itself look at the answers of the writer's process."""
+        if self.ledger.apart is not None:
+            self.ledger.apart.attach(asyncio.get_running_loop())
+
+    def detach(self) -> None:
+        """Leave that to a thread again, so that `close` may wait for them. On the loop."""
+        if self.ledger.apart is not None:
+            self.ledger.apart.detach()
 
     def close(self) -> None:
         """Finish what was acknowledged, then close."""

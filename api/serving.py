@@ -89,7 +89,10 @@ def serve(
     """Serve until told to stop; whether the service could be started."""
     log_to_stderr(log_level)
     running = server(
-        create_app(settings, tailer=tailer, bounds=bounds), host=host, port=port, bounds=bounds
+        create_app(settings, tailer=tailer, apart=True, bounds=bounds),
+        host=host,
+        port=port,
+        bounds=bounds,
     )
     asyncio.run(running.serve())
     return running.started
