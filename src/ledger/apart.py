@@ -176,8 +176,7 @@ class WriterApart:
     def _send(self, content: bytes) -> None:
         assert self._line is not None
         self._line.add(content)
-        if not self._line.send():
-            self._watch.make_room(self._line)
+        self._watch.send(self._line)
 
     def _start(self) -> None:
         """Start a process and give it all that is not answered; where none starts, do it here.

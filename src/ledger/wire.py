@@ -44,6 +44,7 @@ class Line:
                 self._socket.close()
                 raise
         self._unsent = bytearray()
+        self._lock = threading.Lock()
 
     def fileno(self) -> int:
         """The socket's."""
@@ -51,18 +52,20 @@ class Line:
 
     def add(self, content: bytes) -> None:
         """Say what is to be sent, by `send`."""
-        self._unsent += content
+        with self._lock:
+            self._unsent += content
 
     def send(self) -> bool:
         """Send what there is room for; whether that was all. A line that is broken takes all."""
-        while self._unsent:
-            try:
-                sent = self._socket.send(self._unsent)
-            except BlockingIOError:
-                return False
-            except OSError:
-                sent = len(self._unsent)
-            del self._unsent[:sent]
+        with self._lock:
+            while self._unsent:
+                try:
+                    sent = self._socket.send(self._unsent)
+                except BlockingIOError:
+                    return False
+                except OSError:
+                    sent = len(self._unsent)
+                del self._unsent[:sent]
         return True
 
     def receive(self) -> bytes | None:
@@ -95,8 +98,8 @@ class Watch(Protocol):
     def follow(self, line: Line | None) -> None:
         """Call back whenever something comes in on this line, and no more for the one before."""
 
-    def make_room(self, line: Line) -> None:
-        """See to it that all of a line that takes no more now is sent."""
+    def send(self, line: Line) -> None:
+        """See to it that all of a line is sent."""
 
     def stop(self) -> None:
         """Look no more."""
@@ -118,8 +121,10 @@ class WatchingThread:
         self._line = line
         os.write(self._wake, b".")
 
-    def make_room(self, line: Line) -> None:
-        """Wait until all is sent, or the line is broken."""
+    def send(self, line: Line) -> None:
+        """Send, and wait until all is sent or the line is broken."""
+        if line.send():
+            return
         with selectors.DefaultSelector() as selector:
             selector.register(line, selectors.EVENT_WRITE)
             while not line.send():
@@ -156,30 +161,42 @@ class WatchingLoop:
     """An event loop that looks at the line between other things; nobody waits for room."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, come: Callable[[], None]) -> None:
+        """To be made on the loop."""
         self._loop, self._come = loop, come
         self._line: Line | None = None
+        self._thread = threading.get_ident()
+        #: Whether the line is to be sent at the next turn, and whether it waits for room.
+        self._is_due = self._is_waiting = False
 
     def follow(self, line: Line | None) -> None:
         """Look at this line from now on. To be called on the loop."""
         if self._line is not None:
             self._loop.remove_reader(self._line)
             self._loop.remove_writer(self._line)
-        self._line = line
+        self._line, self._is_waiting = line, False
         if line is not None:
             self._loop.add_reader(line, self._come)
 
-    def make_room(self, line: Line) -> None:
-        """Send the rest when there is room."""
-        self._loop.call_soon_threadsafe(self._await_room, line)
+    def send(self, line: Line) -> None:
+        """Send at the next turn of the loop, with what else comes until then."""
+        if threading.get_ident() != self._thread:
+            self._loop.call_soon_threadsafe(self._send, line)
+        elif not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._send, line)
 
     def stop(self) -> None:
         """Look no more. To be called on the loop."""
         self.follow(None)
 
-    def _await_room(self, line: Line) -> None:
-        if line is self._line:
-            self._loop.add_writer(line, self._send, line)
-
     def _send(self, line: Line) -> None:
-        if line.send():
-            self._loop.remove_writer(line)
+        self._is_due = False
+        if line is not self._line:  # it is gone, and what was on it is sent anew
+            return
+        is_all = line.send()
+        if is_all == self._is_waiting:
+            self._is_waiting = not is_all
+            if is_all:
+                self._loop.remove_writer(line)
+            else:
+                self._loop.add_writer(line, self._send, line)
