@@ -35,6 +35,8 @@ from projections.looks import Looks
 from projections.past import Pasts
 from projections.runner import Tailer
 
+#: Seconds a start may wait for the writer's process; after that it is told to be not ready yet.
+START_WAIT_S: Final = 15.0
 #: Seconds between looks at a log that grows. Each costs about a millisecond of the time that
 #: answers are made in; who waits to read its own write hurries the tailer.
 PAUSE_S: Final = 0.05
@@ -60,6 +62,8 @@ class Runtime:
         with contextlib.ExitStack() as stack:
             self.ledger = Ledger(settings, apart=apart)
             stack.callback(self.ledger.close)
+            if self.ledger.apart is not None:
+                self.ledger.apart.wait_ready(START_WAIT_S)
             signer = _signer_of(self.ledger)
             self.reads = open_reads(settings.read_models)
             stack.callback(self.reads.close)

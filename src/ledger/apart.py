@@ -67,13 +67,22 @@ class WriterApart:
         self._incoming = Incoming()
         self._line: Line | None = None
         self._starts_left = STARTS_MAX
-        self._closed = threading.Event()
-        #: Whether the process said that it has opened the log.
-        self.is_ready = False
+        self._is_closed = False
+        self._ended = threading.Event()
+        self._ready = threading.Event()
         self._watch: Watch = WatchingThread(self._come)
         with self._lock:
             self._start()
         threading.Thread(target=self._guard, name="ledger-guard", daemon=True).start()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process said that it has opened the log."""
+        return self._ready.is_set()
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until it is ready, or a writer in this process had to take over."""
+        return self.is_here or self._ready.wait(timeout_s)
 
     @property
     def is_here(self) -> bool:
@@ -88,7 +97,7 @@ class WriterApart:
     def submit(self, request: Request) -> "Future[Answered]":
         """Hand a request over; its future gives the answer, or raises a LedgerError."""
         with self._lock:
-            if self._closed.is_set():
+            if self._is_closed:
                 raise Unavailable
             request.future.set_running_or_notify_cancel()  # from here on it cannot be called off
             if self._here is not None:
@@ -113,13 +122,15 @@ class WriterApart:
     def close(self) -> None:
         """Finish what was submitted, then end the process. Not while a loop is attached."""
         with self._lock:
-            if self._closed.is_set():
+            if self._is_closed:
                 return
-            self._closed.set()
+            self._is_closed = True
             waiting = [sent.request.future for sent in list(self._unanswered.values())]
         wait(waiting)
+        self._ended.set()
         with self._lock:
-            line, self._line, self.is_ready = self._line, None, False
+            line, self._line = self._line, None
+            self._ready.clear()
             if line is not None:
                 self._watch.follow(None)
                 line.finish()
@@ -147,7 +158,7 @@ class WriterApart:
         """Tell whoever waits for it; an empty frame says that the log is open."""
         self._heard_at = time.monotonic()
         if not content:
-            self.is_ready = True
+            self._ready.set()
             return
         told = decode_told(content)
         self._starts_left = STARTS_MAX
@@ -159,7 +170,7 @@ class WriterApart:
 
     def _guard(self) -> None:
         """End a process that stands still; that it is gone is then seen as always."""
-        while not self._closed.wait(LOOK_EVERY_S):
+        while not self._ended.wait(LOOK_EVERY_S):
             line = self._line
             late = time.monotonic() - self._heard_at > ANSWER_WAIT_S
             if line is not None and late and self._unanswered:
@@ -211,7 +222,7 @@ class WriterApart:
             log.warning("the writer's process ended with %s", line.process.returncode)
             if self.is_ready:  # before that it was given nothing
                 lost = self._count_tries()
-            self.is_ready = False
+            self._ready.clear()
             self._start()
         for request in lost:
             request.future.set_exception(Unavailable(reason="writer"))
