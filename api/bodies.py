@@ -7,7 +7,7 @@ places is a name that stands twice.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar, Union
 
@@ -25,6 +25,9 @@ _LINE: Final[Any] = Union[tuple(k for k in COMMANDS.values() if k not in NOT_IN_
 _LINES: Final = msgspec.json.Decoder(_LINE)
 #: A string, and whether it is a name.
 _STRING: Final = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"\s*(:?)', re.DOTALL)
+#: What names may hide behind: escapes, and space before a colon.
+_ODD: Final = re.compile(rb'\\|"\s+:')
+_NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PLACE: Final = re.compile(
     r"(.*?)(?: - at `(?:key in )?\$\.?(.*?)(?:\.?\[\.\.\.\])?`)?$", re.DOTALL
 )
@@ -59,6 +62,26 @@ def decode_line(line: bytes) -> Command:
         raise refusal(error) from None
     check_names(line)
     return command
+
+
+def decode_lines(lines: Sequence[bytes]) -> list[Command] | None:
+    """The commands of lines that are plainly well-formed, all at once; None if one may not be.
+
+    A line that begins and ends with a brace, and the next one too, cannot have half of a value: no
+    brace opens right behind one that closes. So as many values as lines are one a line. Without
+    escapes, and without space between a name and its colon, as many `":` as distinct names are
+    names that stand once.
+    """
+    whole = b"\n".join(lines)
+    if not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines) or _ODD.search(whole):
+        return None
+    try:
+        commands: list[Command] = _LINES.decode_lines(whole)
+        names = sum(map(len, _NAMES.decode_lines(whole)))
+    except (ValueError, RecursionError):
+        return None
+    is_plain = len(commands) == len(lines) and names == whole.count(b'":')
+    return commands if is_plain else None
 
 
 def _joined(body: bytes, ids: Mapping[str, str]) -> bytes:

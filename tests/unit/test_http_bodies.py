@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -156,6 +156,39 @@ def test_a_name_that_stands_twice_is_always_seen(value: dict[str, int], data: An
     text = json.dumps(value)[:-1] + f", {json.dumps(again)}: 1}}"
     with pytest.raises(InvalidCommand):
         bodies.check_names(f'{{"x": [{text}]}}'.encode())
+
+
+#: Lines of which some only together are values, or hold two, or a name twice.
+PIECES: Final = (
+    b'{"op":"revoke_key","key":"k","reason_code":"lost"}',
+    b'{"op":"set_star_levels","region":"33","levels":[{"stars":1,"minutes":5}]}',
+    b'{"op":"revoke_key","key":"k",',
+    b'"reason_code":"lost"}',
+    b'{"op":"revoke_key","key":"k","key":"l","reason_code":"lost"}',
+    b'{"op":"revoke_key","key":"k","key" :"l","reason_code":"lost"}',
+    b'{"op":"revoke_key","key":"k","k\\u0065y":"l","reason_code":"lost"}',
+    b'{"op":"set_star_levels","region":"33","levels":[{"stars":1,"minutes":5,"stars":2}]}',
+    b'{"op":"erase_text","note":":"}',
+    b"{}",
+    b"[]",
+    b"{",
+    b"}",
+    b" ",
+)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=2).map(b"".join), max_size=4)
+)
+def test_lines_decoded_at_once_are_what_they_are_singly(lines: list[bytes]) -> None:
+    found = bodies.decode_lines(lines)
+    if found is not None:
+        assert found == [bodies.decode_line(line) for line in lines]
+
+
+def test_plain_lines_are_decoded_at_once() -> None:
+    found = bodies.decode_lines([PIECES[0]] * 3)
+    assert found == [c.RevokeKey(key="k", reason_code="lost")] * 3
 
 
 @given(st.binary(max_size=60))
