@@ -25,8 +25,9 @@ _LINE: Final[Any] = Union[tuple(k for k in COMMANDS.values() if k not in NOT_IN_
 _LINES: Final = msgspec.json.Decoder(_LINE)
 #: A string, and whether it is a name.
 _STRING: Final = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"\s*(:?)', re.DOTALL)
-#: What names may hide behind: escapes, and space before a colon.
-_ODD: Final = re.compile(rb'\\|"\s+:')
+#: What names may hide behind: escapes, and space before a colon. (A search for each is faster than
+#: an expression for all.)
+_ODD: Final = (b"\\", b" :", b"\t:", b"\r:")
 _NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PLACE: Final = re.compile(
     r"(.*?)(?: - at `(?:key in )?\$\.?(.*?)(?:\.?\[\.\.\.\])?`)?$", re.DOTALL
@@ -73,7 +74,9 @@ def decode_lines(lines: Sequence[bytes]) -> list[Command] | None:
     names that stand once.
     """
     whole = b"\n".join(lines)
-    if not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines) or _ODD.search(whole):
+    if any(odd in whole for odd in _ODD):
+        return None
+    if not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
         return None
     try:
         commands: list[Command] = _LINES.decode_lines(whole)
