@@ -74,9 +74,7 @@ def decode_lines(lines: Sequence[bytes]) -> list[Command] | None:
     names that stand once.
     """
     whole = b"\n".join(lines)
-    if any(odd in whole for odd in _ODD):
-        return None
-    if not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
+    if _is_odd(whole) or not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
         return None
     try:
         commands: list[Command] = _LINES.decode_lines(whole)
@@ -104,6 +102,8 @@ def check_names(text: bytes) -> None:
     Raises InvalidCommand. Lists of like objects repeat names lawfully, and escapes write the same
     name in several ways: only then is the text read once more.
     """
+    if not _is_odd(text) and _count_names(text) == text.count(b'":'):
+        return
     names = [name for name, colon in _STRING.findall(text) if colon]
     if len(set(names)) == len(names) and not any(b"\\" in name for name in names):
         return
@@ -111,6 +111,18 @@ def check_names(text: bytes) -> None:
         json.loads(text, object_pairs_hook=_once)
     except RecursionError as error:
         raise refusal(error) from None
+
+
+def _is_odd(text: bytes) -> bool:
+    return any(odd in text for odd in _ODD)
+
+
+def _count_names(text: bytes) -> int:
+    """The distinct names of the outermost object; -1 where it is none."""
+    try:
+        return len(_NAMES.decode(text))
+    except (ValueError, RecursionError):
+        return -1
 
 
 def _once(pairs: list[tuple[str, Any]]) -> None:

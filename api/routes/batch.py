@@ -33,7 +33,7 @@ from ledger.store.requests import Answered, OnError, Refused, Result
 
 MEDIA: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 #: Chunks of one batch that may be under way at once.
-CHUNKS_AHEAD: Final = 6
+CHUNKS_AHEAD: Final = 10
 #: After these it is not known whether a chunk had its effect.
 UNCERTAIN: Final = ("command_in_flight", "unavailable")
 
