@@ -27,7 +27,7 @@ _LINES: Final = msgspec.json.Decoder(_LINE)
 _STRING: Final = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"\s*(:?)', re.DOTALL)
 #: What names may hide behind: escapes, and space before a colon. (A search for each is faster than
 #: an expression for all.)
-_ODD: Final = (b"\\", b" :", b"\t:", b"\r:")
+_ODD: Final = (b"\\", b" :", b"\t:", b"\r:", b"\n:")
 _NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PLACE: Final = re.compile(
     r"(.*?)(?: - at `(?:key in )?\$\.?(.*?)(?:\.?\[\.\.\.\])?`)?$", re.DOTALL

@@ -137,6 +137,16 @@ def test_like_objects_in_a_list_have_like_names() -> None:
     assert len(bodies.decode(c.SetStarLevels, body, {}).levels) == 2
 
 
+@pytest.mark.parametrize("space", ["", " ", "\t", "\r", "\n", " \n"])
+@pytest.mark.parametrize("value", ["1", '":"', '{"b":2}', '[{"a":1}]', "null"])
+def test_a_name_that_stands_twice_is_seen_whatever_stands_before_its_colon(
+    space: str, value: str
+) -> None:
+    for text in (f'{{"a"{space}:{value},"a":2}}', f'{{"a":2,"a"{space}:{value}}}'):
+        with pytest.raises(InvalidCommand):
+            bodies.check_names(text.encode())
+
+
 names = st.text(st.sampled_from('ab":\\{}[], é'), max_size=4)
 values = st.recursive(
     st.one_of(st.integers(), st.text(st.sampled_from('ab":\\{},')), st.none()),
