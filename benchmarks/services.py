@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from benchmarks.places import hourledger
-from benchmarks.running import peak_mib
+from benchmarks.running import peaks_mib
 from benchmarks.umadb_peer import free_port
 from ledger.application import Ledger
 from ledger.domain.access import operator
@@ -66,8 +66,8 @@ class Service:
 
     @property
     def peak_mib(self) -> float:
-        """Its peak memory so far, in MiB."""
-        return peak_mib(self._process.pid)
+        """Its peak memory so far, with that of its own processes, in MiB."""
+        return peaks_mib(self._process.pid)
 
 
 @contextmanager
