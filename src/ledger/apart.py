@@ -183,6 +183,8 @@ class WriterApart:
         with self._lock:
             self._watch = watch
             watch.follow(self._line)
+            if self._line is not None:  # whoever watched may have left something to be sent
+                watch.send(self._line)
 
     def _send(self, content: bytes) -> None:
         assert self._line is not None

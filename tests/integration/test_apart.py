@@ -258,10 +258,11 @@ def test_a_loop_looks_at_the_answers_itself_and_writes_without_waiting(ledger: L
         counts = [(await beside).count, (await whole).count, *(each.count for each in singly)]
         os.kill(process_of(ledger), signal.SIGKILL)
         counts.append((await ask(register(2))).count)
+        late = ledger.submit([register(4)], OPERATOR)  # to be sent at a turn that does not come
         writer.detach()
-        return counts
+        return [*counts, late.result(PATIENCE_S).count]
 
     counts = asyncio.run(all_at_once())
-    assert counts == [1, MANY, *[1] * 100, 1]
+    assert counts == [1, MANY, *[1] * 100, 1, 1]
     assert ledger.execute(register(3), OPERATOR).count == 1
-    assert len(kept(ledger)) == 1 + MANY + 103
+    assert len(kept(ledger)) == 1 + MANY + 104
