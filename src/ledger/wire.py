@@ -179,24 +179,25 @@ class WatchingLoop:
 
     def send(self, line: Line) -> None:
         """Send at the next turn of the loop, with what else comes until then."""
+        del line  # whichever is followed by then
         if threading.get_ident() != self._thread:
-            self._loop.call_soon_threadsafe(self._send, line)
+            self._loop.call_soon_threadsafe(self._send)
         elif not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self._send, line)
+            self._loop.call_soon(self._send)
 
     def stop(self) -> None:
         """Look no more. To be called on the loop."""
         self.follow(None)
 
-    def _send(self, line: Line) -> None:
+    def _send(self) -> None:
         self._is_due = False
-        if line is not self._line:  # it is gone, and what was on it is sent anew
+        if self._line is None:  # what is not sent yet is sent by whoever follows it next
             return
-        is_all = line.send()
+        is_all = self._line.send()
         if is_all == self._is_waiting:
             self._is_waiting = not is_all
             if is_all:
-                self._loop.remove_writer(line)
+                self._loop.remove_writer(self._line)
             else:
-                self._loop.add_writer(line, self._send, line)
+                self._loop.add_writer(self._line, self._send)

@@ -266,3 +266,22 @@ def test_a_loop_looks_at_the_answers_itself_and_writes_without_waiting(ledger: L
     assert counts == [1, MANY, *[1] * 100, 1, 1]
     assert ledger.execute(register(3), OPERATOR).count == 1
     assert len(kept(ledger)) == 1 + MANY + 104
+
+
+def test_what_a_loop_was_about_to_send_to_a_process_that_is_gone_goes_to_the_next(
+    ledger: Ledger,
+) -> None:
+    """Its end is seen in the very turn of the loop in which something is asked."""
+    writer, pid = apart_of(ledger), process_of(ledger)
+
+    async def ask() -> int:
+        writer.attach(asyncio.get_running_loop())
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not lives(pid))
+        asked = ledger.submit([register(1)], OPERATOR)
+        writer._come()
+        answered = await asyncio.wait_for(asyncio.wrap_future(asked), PATIENCE_S)
+        writer.detach()
+        return answered.first_position
+
+    assert asyncio.run(ask()) == 2
