@@ -56,14 +56,15 @@ def create_app(
     settings: Settings | None = None,
     *,
     tailer: bool = True,
+    apart: bool = False,
     bounds: Bounds | None = None,
     telemetry: TelemetryConfig | None = None,
 ) -> Application:
     """The application over the ledger of these settings, which is opened when it starts.
 
     `tailer`: keep the figures up to date in this process (otherwise `hourledger project` does, for
-    all processes). `telemetry`: as FastAPI's own. Starting raises InvalidSettings, NotDurable and
-    Unavailable.
+    all processes). `apart`: rules and log in a process of their own, as in `Ledger`. `telemetry`:
+    as FastAPI's own. Starting raises InvalidSettings, NotDurable and Unavailable.
     """
     bounds = bounds or Bounds()
     metrics = Metrics()
@@ -71,14 +72,16 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         def opened() -> Runtime:
-            return Runtime(settings or Settings(), bounds, metrics, tailer=tailer)
+            return Runtime(settings or Settings(), bounds, metrics, tailer=tailer, apart=apart)
 
         runtime = await run_in_threadpool(opened)
         app.state.runtime = runtime
+        runtime.attach()
         try:
             yield
         finally:
             runtime.stopping.set()
+            runtime.detach()
             await run_in_threadpool(runtime.close)
 
     app = Application(

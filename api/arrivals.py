@@ -1,10 +1,12 @@
-"""Answers of the writer's thread, brought to the event loop a group at a time.
+"""Answers of the writer, brought to the event loop a group at a time.
 
-To wake the loop costs a system call, and the writer answers whole groups at once: one
-call is enough for all of them. Nobody waits for ever: each who waits has a bound.
+To wake the loop costs a system call, and the writer's thread answers whole groups at once: one
+call is enough for all of them, and none is needed for what the loop itself has read from the
+writer's process. Nobody waits for ever: each who waits has a bound.
 """
 
 import asyncio
+import threading
 from collections import deque
 from concurrent.futures import Future
 
@@ -20,6 +22,8 @@ class Arrivals:
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._loop: asyncio.AbstractEventLoop | None = None
+        #: The loop's.
+        self._thread = 0
         self._arrived: deque[tuple[Waiter, Future[Answered]]] = deque()
         self._is_woken = False
 
@@ -28,6 +32,7 @@ class Arrivals:
         if future.done():
             return future.result()
         loop = self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         waiter: Waiter = loop.create_future()
         future.add_done_callback(lambda done: self._arrive(waiter, done))
         timer = loop.call_later(self._timeout_s, _give_up, waiter)
@@ -37,24 +42,31 @@ class Arrivals:
             timer.cancel()
 
     def _arrive(self, waiter: Waiter, future: "Future[Answered]") -> None:
-        """In the writer's thread: wake the loop, unless it is woken already."""
+        """Tell on the loop; from the writer's thread wake it, unless it is woken already."""
+        if threading.get_ident() == self._thread:
+            _tell(waiter, future)
+            return
         self._arrived.append((waiter, future))
         if not self._is_woken and self._loop is not None and not self._loop.is_closed():
             self._is_woken = True
-            self._loop.call_soon_threadsafe(self._tell)
+            self._loop.call_soon_threadsafe(self._tell_all)
 
-    def _tell(self) -> None:
+    def _tell_all(self) -> None:
         # First, so that whoever arrives while this runs wakes the loop again.
         self._is_woken = False
         while self._arrived:
-            waiter, future = self._arrived.popleft()
-            if waiter.done():
-                continue
-            error = future.exception()
-            if error is None:
-                waiter.set_result(future.result())
-            else:
-                waiter.set_exception(error)
+            _tell(*self._arrived.popleft())
+
+
+def _tell(waiter: Waiter, future: "Future[Answered]") -> None:
+    """Tell who waits, unless the wait is over."""
+    if waiter.done():
+        return
+    error = future.exception()
+    if error is None:
+        waiter.set_result(future.result())
+    else:
+        waiter.set_exception(error)
 
 
 def _give_up(waiter: Waiter) -> None:

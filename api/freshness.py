@@ -18,8 +18,14 @@ PAUSE_MAX_S: Final = 0.05
 class Freshness:
     """The position of the figures, looked at by one task for all who wait. For one event loop."""
 
-    def __init__(self, position: Callable[[], int], head: Callable[[], int]) -> None:
-        self._position, self._head = position, head
+    def __init__(
+        self,
+        position: Callable[[], int],
+        head: Callable[[], int],
+        hurry: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`hurry` tells who brings the figures up to date that someone waits."""
+        self._position, self._head, self._hurry = position, head, hurry
         self._seen = 0
         self._moved: asyncio.Task[None] | None = None
 
@@ -49,6 +55,7 @@ class Freshness:
         """Look until the figures have moved on, or until one of those who wait gives up."""
         pause, before = PAUSE_MIN_S, self._seen
         while self._seen == before and time.monotonic() < deadline:
+            self._hurry()
             self._seen = max(self._seen, await run_in_threadpool(self._position))
             if self._seen == before:
                 await asyncio.sleep(pause)

@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from ledger.application import Ledger
 from ledger.domain.errors import LedgerError
-from ledger.store.log import LogStore
 from projections.database import Reads
 from projections.runner import Tailer
 
@@ -32,9 +32,10 @@ class Health:
     """Looks at log and figures. Thread-safe; meant to be asked now and then."""
 
     def __init__(
-        self, store: LogStore, reads: Reads, tailer: Tailer | None, lag_s_max: float
+        self, ledger: Ledger, reads: Reads, tailer: Tailer | None, lag_s_max: float
     ) -> None:
-        self._store, self._reads, self._tailer = store, reads, tailer
+        self._store, self._writer = ledger.store, ledger.apart
+        self._reads, self._tailer = reads, tailer
         self._lag_s_max = lag_s_max
         #: When which head was seen, until the figures have come as far.
         self._heads: deque[tuple[float, int]] = deque(maxlen=LOOKS_MAX)
@@ -60,7 +61,14 @@ class Health:
         if self._lag_s() > self._lag_s_max:
             failed = self._tailer.lag().error if self._tailer else ""
             reason = f"the figures are too far behind the log{': ' if failed else ''}{failed}"
+        if self._writer is not None and not (self._writer.is_ready or self._writer.is_here):
+            reason = "the writer's process is being started"
         return self._told(reason)
+
+    @property
+    def has_writer(self) -> bool:
+        """Whether the writer's process stands ready."""
+        return self._writer is not None and self._writer.is_ready
 
     def _lag_s(self) -> float:
         """Seconds since the log had an event that the figures still lack, as far as was seen."""

@@ -40,6 +40,7 @@ class Metrics:
         self.head = self._gauge("log_position", "Last position of the log.")
         self.position = self._gauge("figures_position", "Position the figures are true at.")
         self.lag = self._gauge("figures_lag_seconds", "Seconds the figures are behind.")
+        self.writer = self._gauge("writer_process", "Whether the writer's process stands ready.")
         self.looks_waiting = self._gauge("looks_waiting", "Looks at data not written yet.")
         self.looks_dropped = self._gauge("looks_dropped", "Looks at data that were not kept.")
         # Finding a child by its labels takes a lock and a copy each time.

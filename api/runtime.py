@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
@@ -34,6 +35,12 @@ from projections.looks import Looks
 from projections.past import Pasts
 from projections.runner import Tailer
 
+#: Seconds a start may wait for the writer's process; after that it is told to be not ready yet.
+START_WAIT_S: Final = 15.0
+#: Seconds between looks at a log that grows. Each costs about a millisecond of the time that
+#: answers are made in; who waits to read its own write hurries the tailer.
+PAUSE_S: Final = 0.05
+
 log = logging.getLogger("hourledger.receipts")
 
 
@@ -41,14 +48,22 @@ class Runtime:
     """Opened when the service starts, closed when it stops."""
 
     def __init__(
-        self, settings: Settings, bounds: Bounds, metrics: Metrics, *, tailer: bool
+        self,
+        settings: Settings,
+        bounds: Bounds,
+        metrics: Metrics,
+        *,
+        tailer: bool,
+        apart: bool = False,
     ) -> None:
         """Raises InvalidSettings, NotDurable, Unavailable: a service starts whole or not at all."""
         self.bounds = bounds
         self.metrics = metrics
         with contextlib.ExitStack() as stack:
-            self.ledger = Ledger(settings)
+            self.ledger = Ledger(settings, apart=apart)
             stack.callback(self.ledger.close)
+            if self.ledger.apart is not None:
+                self.ledger.apart.wait_ready(START_WAIT_S)
             signer = _signer_of(self.ledger)
             self.reads = open_reads(settings.read_models)
             stack.callback(self.reads.close)
@@ -56,18 +71,22 @@ class Runtime:
             stack.callback(self.looks.close)
             self.pasts = Pasts(self.ledger.store, sealed=settings.sealed)
             stack.callback(self.pasts.close)
-            self.tailer = Tailer(self.ledger.store, self.reads) if tailer else None
+            self.tailer = (
+                Tailer(self.ledger.store, self.reads, pause_min_s=PAUSE_S) if tailer else None
+            )
             if self.tailer is not None:
                 self.tailer.start()
                 stack.callback(self.tailer.stop)
             self._closing = stack.pop_all()
         self.rates = Rates(bounds)
-        self.health = Health(self.ledger.store, self.reads, self.tailer, bounds.lag_s_max)
+        self.health = Health(self.ledger, self.reads, self.tailer, bounds.lag_s_max)
         # These belong to the event loop that answers.
         self.keys = Keys(self.ledger.caller_for, bounds.key_kept_s)
         self._arrivals = Arrivals(bounds.write_wait_s)
         self.freshness = Freshness(
-            lambda: self.reads.position, lambda: self.ledger.store.head().position
+            lambda: self.reads.position,
+            lambda: self.ledger.store.head().position,
+            self.tailer.hurry if self.tailer is not None else lambda: None,
         )
         #: What signs checkpoints and receipts, where there is a key.
         self.checkpoints = Checkpoints(self.ledger.store, signer) if signer else None
@@ -77,6 +96,16 @@ class Runtime:
         self.stopping = asyncio.Event()
         #: Streams of server-sent events under way.
         self.streams = 0
+
+    def attach(self) -> None:
+        """Let the running loop itself look at the answers of the writer's process."""
+        if self.ledger.apart is not None:
+            self.ledger.apart.attach(asyncio.get_running_loop())
+
+    def detach(self) -> None:
+        """Leave that to a thread again, so that `close` may wait for them. On the loop."""
+        if self.ledger.apart is not None:
+            self.ledger.apart.detach()
 
     def close(self) -> None:
         """Finish what was acknowledged, then close."""

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.bounds import Bounds
+from api.whole_answers import WholeAnswers
 from ledger.settings import Settings
 
 #: Connections that may wait to be accepted, and be open.
@@ -70,6 +71,7 @@ def server(app: FastAPI, *, host: str, port: int, bounds: Bounds | None = None) 
         app,
         host=host,
         port=port,
+        http=WholeAnswers,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -89,7 +91,10 @@ def serve(
     """Serve until told to stop; whether the service could be started."""
     log_to_stderr(log_level)
     running = server(
-        create_app(settings, tailer=tailer, bounds=bounds), host=host, port=port, bounds=bounds
+        create_app(settings, tailer=tailer, apart=True, bounds=bounds),
+        host=host,
+        port=port,
+        bounds=bounds,
     )
     asyncio.run(running.serve())
     return running.started

@@ -132,6 +132,20 @@ def peak_mib(process: int | str) -> float:
     return 0.0
 
 
+def peaks_mib(process: int) -> float:
+    """The peak memory of a process and of those it started that still live, added up, in MiB."""
+    try:
+        own = peak_mib(process)
+        started = [
+            int(child)
+            for task in Path(f"/proc/{process}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    except OSError:
+        return 0.0  # it has ended meanwhile
+    return own + sum(map(peaks_mib, started))
+
+
 def median(values: Sequence[float]) -> float:
     """The median, rounded to four digits that count."""
     return rounded(statistics.median(values))

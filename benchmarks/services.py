@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from benchmarks.places import hourledger
-from benchmarks.running import peak_mib
+from benchmarks.running import peaks_mib
 from benchmarks.umadb_peer import free_port
 from ledger.application import Ledger
 from ledger.domain.access import operator
@@ -31,10 +31,18 @@ START_S = 30.0
 DAY = date(2025, 1, 1)
 REGISTRY = operator("registry")
 ROLES = ("recorder", "verifier", "auditor", "treasurer", "admin")
-#: The same program, but no two commands share a transaction.
+#: The same program, but no two commands share a transaction, in the writer's process either.
 SINGLY = """
+import subprocess
 import ledger.store.writer as writer
 writer.GROUP_MAX = 1
+FAR = "import ledger.store.writer as w; w.GROUP_MAX = 1; from ledger.writing import main; main()"
+
+class Popen(subprocess.Popen):
+    def __init__(self, args, **more):
+        super().__init__([*args[:2], "-c", FAR] if args[-1] == "ledger.writing" else args, **more)
+
+subprocess.Popen = Popen
 from api.cli.main import main
 main()
 """
@@ -66,8 +74,8 @@ class Service:
 
     @property
     def peak_mib(self) -> float:
-        """Its peak memory so far, in MiB."""
-        return peak_mib(self._process.pid)
+        """Its peak memory so far, with that of its own processes, in MiB."""
+        return peaks_mib(self._process.pid)
 
 
 @contextmanager

@@ -175,9 +175,20 @@ def wait_for(reads: Reads, position: int, timeout_s: float) -> bool:
 class Tailer:
     """A thread that keeps the read models up to date. `start`, then `stop`; `lag` at any time."""
 
-    def __init__(self, store: LogStore, reads: Reads, limit: int = BATCH_EVENTS) -> None:
+    def __init__(
+        self,
+        store: LogStore,
+        reads: Reads,
+        limit: int = BATCH_EVENTS,
+        *,
+        pause_min_s: float = PAUSE_MIN_S,
+    ) -> None:
+        """`pause_min_s`: between looks at a log that grows, unless someone is in a `hurry`."""
         self._store, self._reads, self._limit = store, reads, limit
+        self._pause_min_s = pause_min_s
         self._stopping = threading.Event()
+        #: Set when the pause is over for someone who waits.
+        self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-tailer", daemon=True)
         self._projector: Projector | None = None
         self._seen = Lag(position=0, head=0, seconds=0.0, error="")
@@ -187,9 +198,14 @@ class Tailer:
         """Begin to follow the log."""
         self._thread.start()
 
+    def hurry(self) -> None:
+        """Look now: someone waits for what was just written."""
+        self._hurried.set()
+
     def stop(self) -> None:
         """Finish the batch at hand, then stop."""
         self._stopping.set()
+        self.hurry()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -205,7 +221,7 @@ class Tailer:
         return structs.replace(seen, position=position, head=max(position, head), seconds=behind)
 
     def _run(self) -> None:
-        pause, retry = PAUSE_MIN_S, RETRY_MIN_S
+        pause, retry = self._pause_min_s, RETRY_MIN_S
         while not self._stopping.is_set():
             try:
                 count = self._advance()
@@ -221,8 +237,9 @@ class Tailer:
             else:
                 retry = RETRY_MIN_S
                 self._up_to_date_at = time.monotonic()
-                pause = PAUSE_MIN_S if count else min(pause * 1.5, PAUSE_MAX_S)
-                self._stopping.wait(pause)
+                pause = self._pause_min_s if count else min(pause * 1.5, PAUSE_MAX_S)
+                self._hurried.wait(pause)
+                self._hurried.clear()
 
     def _advance(self) -> int:
         """All there is, on a fresh view where there is none; how many events it was."""

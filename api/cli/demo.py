@@ -2,7 +2,7 @@
 
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,6 +15,9 @@ from api.cli.session import Session, session
 if TYPE_CHECKING:
     from api.cli.county.figures import Figures
     from api.cli.county.plan import Plan
+
+#: From here on a second process for the ledger's work is worth its start.
+EVENTS_APART: Final = 50_000
 
 
 class Scale(click.ParamType[Any, str]):
@@ -41,7 +44,8 @@ def run(*, scale: "Plan", seed: int, dry_run: bool) -> None:
         return
     from api.cli.county.run import run_demo  # noqa: PLC0415 (not for --help)
 
-    ledger, reads = now.open(create=True), now.open_reads()
+    ledger = now.open(create=True, apart=scale.events >= EVENTS_APART)
+    reads = now.open_reads()
     with progress("demo", scale.steps, unit="events", shown=now.on_terminal) as advance:
         figures = run_demo(ledger, reads, scale.scale, seed, advance)
     if now.json:

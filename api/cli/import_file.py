@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -13,6 +13,9 @@ from api.cli.reading import bring_up, pairs_of
 from api.cli.refusals import REFUSED
 from api.cli.session import Session, session
 
+#: From here on a second process for the ledger's work is worth its start.
+ROWS_APART: Final = 20_000
+
 
 def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, **said: Any) -> None:
     """Import a file; what is refused goes to the rejects file, with the reason."""
@@ -22,7 +25,7 @@ def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, *
     book = spreadsheets.open_book(file, sheet)
     with progress("import", book.rows, unit="rows", shown=now.on_terminal) as advance:
         summary = importing.run_import(
-            now.open(),
+            now.open(apart=book.rows >= ROWS_APART),
             book,
             now.caller(),
             mapping=pairs_of("--map", said["mapping"]),

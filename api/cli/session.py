@@ -46,12 +46,15 @@ class Session:
 
         return Settings(**({"database_url": self.database} if self.database else {}))
 
-    def open(self, *, create: bool = False) -> "Ledger":
-        """The ledger, opened once. Raises InvalidSettings, NotDurable, Unavailable."""
+    def open(self, *, create: bool = False, apart: bool = False) -> "Ledger":
+        """The ledger, opened once. Raises InvalidSettings, NotDurable, Unavailable.
+
+        `apart`: with rules and log in a process of their own, for who has much to write.
+        """
         if self._ledger is None:
             from ledger.application import Ledger  # noqa: PLC0415 (heavy: not for --help)
 
-            self._ledger = Ledger(self.settings(), create=create)
+            self._ledger = Ledger(self.settings(), create=create, apart=apart)
             click.get_current_context().find_root().call_on_close(self._ledger.close)
         return self._ledger
 

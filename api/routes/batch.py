@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from api.answers import LineResult
-from api.bodies import decode_line
+from api.bodies import decode_line, decode_lines
 from api.bounds import Bounds
 from api.errors import BatchTooLarge
 from api.queries import Query, read_query
@@ -33,9 +33,12 @@ from ledger.store.requests import Answered, OnError, Refused, Result
 
 MEDIA: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 #: Chunks of one batch that may be under way at once.
-CHUNKS_AHEAD: Final = 3
+CHUNKS_AHEAD: Final = 10
 #: After these it is not known whether a chunk had its effect.
 UNCERTAIN: Final = ("command_in_flight", "unavailable")
+
+
+_RESULTS: Final = msgspec.json.Encoder()
 
 
 class BatchQuery(Query, frozen=True, kw_only=True):
@@ -51,7 +54,7 @@ class BatchQuery(Query, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
-class Line(Struct):
+class Line(Struct, frozen=True, gc=False):
     """A line with something in it: a command, or the reason why it is none."""
 
     number: int
@@ -78,20 +81,33 @@ async def batch(request: Request) -> Response:
 # lines
 
 
-async def read_lines(pieces: AsyncIterator[bytes], bytes_max: int) -> AsyncIterator[Line]:
+async def read_lines(pieces: AsyncIterator[bytes], bytes_max: int) -> AsyncIterator[list[Line]]:
     """The lines of a body as they come in, none longer than so many bytes in memory."""
     number, rest, is_overlong = 0, b"", False
     async for piece in pieces:
         *ended, rest = (rest + piece).split(b"\n")
-        for text in ended:
-            number += 1
-            if text.strip() or is_overlong:
-                yield _line(number, text, is_overlong=is_overlong or len(text) > bytes_max)
-            is_overlong = False
+        if ended:
+            yield _lines(number, ended, bytes_max, is_overlong=is_overlong)
+            number, is_overlong = number + len(ended), False
         if len(rest) > bytes_max:
             is_overlong, rest = True, b""
     if rest.strip() or is_overlong:
-        yield _line(number + 1, rest, is_overlong=is_overlong)
+        yield _lines(number, [rest], bytes_max, is_overlong=is_overlong)
+
+
+def _lines(before: int, texts: list[bytes], bytes_max: int, *, is_overlong: bool) -> list[Line]:
+    """The lines behind so many others, without the empty ones; the first may be an end."""
+    first = before + 1
+    if not is_overlong and max(map(len, texts)) <= bytes_max:
+        filled = [(n, bare) for n, text in enumerate(texts, first) if (bare := text.strip())]
+        commands = decode_lines([text for _, text in filled])
+        if commands is not None:
+            return [Line(n, command) for (n, _), command in zip(filled, commands, strict=True)]
+    return [
+        _line(n, text, is_overlong=(is_overlong and n == first) or len(text) > bytes_max)
+        for n, text in enumerate(texts, first)
+        if text.strip() or (is_overlong and n == first)
+    ]
 
 
 def _line(number: int, text: bytes, *, is_overlong: bool) -> Line:
@@ -119,7 +135,7 @@ def _refused(line: Line, refused: Refused) -> LineResult:
 
 
 def _encoded(results: Sequence[LineResult]) -> bytes:
-    return b"".join(msgspec.json.encode(result) + b"\n" for result in results)
+    return _RESULTS.encode_lines(results)
 
 
 # one transaction
@@ -129,17 +145,18 @@ async def _whole(
     runtime: Runtime,
     caller: Caller,
     command_id: str | None,
-    lines: AsyncIterator[Line],
+    lines: AsyncIterator[list[Line]],
     query: BatchQuery,
 ) -> Response:
     """All lines at once. Raises the Refusal of an atomic batch, BatchTooLarge."""
     kept: list[Line] = []
-    async for line in lines:
-        if len(kept) == runtime.bounds.atomic_lines_max:
-            raise BatchTooLarge("on_error", lines_max=runtime.bounds.atomic_lines_max)
-        if line.refused is not None and query.on_error == "atomic":
-            raise _as_refusal(line.refused, line.number)
-        kept.append(line)
+    async for some in lines:
+        for line in some:
+            if len(kept) == runtime.bounds.atomic_lines_max:
+                raise BatchTooLarge("on_error", lines_max=runtime.bounds.atomic_lines_max)
+            if line.refused is not None and query.on_error == "atomic":
+                raise _as_refusal(line.refused, line.number)
+            kept.append(line)
     chunk = Chunk(kept, command_id, query.on_error, dry_run=query.dry_run)
     results, _ = await _carry_out(runtime, caller, chunk)
     return Response(_encoded(results), 200, media_type=MEDIA[0])
@@ -198,8 +215,10 @@ async def _carry_out(
 
 def _put_receipt(results: list[LineResult], receipt: str) -> None:
     """Put the receipt of all lines on the last that was done."""
+    if not receipt:
+        return
     done = [n for n, result in enumerate(results) if result.outcome == "done"]
-    if receipt and done:
+    if done:
         results[done[-1]] = msgspec.structs.replace(results[done[-1]], signed_receipt=receipt)
 
 
@@ -245,6 +264,8 @@ class Work:
         self._command_id, self._on_error = command_id, on_error
         self._chunks = 0
         self._goes_on = True
+        #: Read, and not in a chunk yet.
+        self._left: list[Line] = []
         #: Whether the last line has been read.
         self.ended = False
         self.spool = Spool(runtime.bounds.spool_bytes_max)
@@ -254,22 +275,23 @@ class Work:
         """What is taken at once."""
         return self._runtime.bounds
 
-    async def carry_out_next(self, lines: AsyncIterator[Line]) -> None:
+    async def carry_out_next(self, lines: AsyncIterator[list[Line]]) -> None:
         """Read a chunk and carry it out. What the ledger raises for all of it is raised.
 
         Raises ClientDisconnect; what was read of the chunk then is not carried out.
         """
         await self._tell(self._begin(await self._read(lines)))
 
-    async def _read(self, lines: AsyncIterator[Line]) -> list[Line]:
+    async def _read(self, lines: AsyncIterator[list[Line]]) -> list[Line]:
         """The lines of the next chunk."""
-        chunk: list[Line] = []
-        self.ended = True
-        async for line in lines:
-            chunk.append(line)
-            if len(chunk) == self.bounds.chunk_lines:
-                self.ended = False
-                break
+        size = self.bounds.chunk_lines
+        if len(self._left) < size:
+            async for some in lines:
+                self._left += some
+                if len(self._left) >= size:
+                    break
+        chunk, self._left = self._left[:size], self._left[size:]
+        self.ended = len(chunk) < size
         return chunk
 
     def _begin(self, lines: Sequence[Line]) -> Begun:
@@ -295,7 +317,7 @@ class Work:
             self._goes_on = self._goes_on and goes_on
         self.spool.write(_encoded(results))
 
-    async def carry_out_rest(self, lines: AsyncIterator[Line]) -> None:
+    async def carry_out_rest(self, lines: AsyncIterator[list[Line]]) -> None:
         """Carry out chunk after chunk, until the lines end or the client is gone.
 
         Where no line's refusal stops the rest, the next chunks are handed over meanwhile, so that
@@ -340,7 +362,7 @@ class BatchAnswer(Response):
 
     media_type = MEDIA[0]
 
-    def __init__(self, work: Work, lines: AsyncIterator[Line]) -> None:
+    def __init__(self, work: Work, lines: AsyncIterator[list[Line]]) -> None:
         super().__init__(None, 200)
         del self.headers["content-length"]
         self._work, self._lines = work, lines

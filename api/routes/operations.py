@@ -49,6 +49,7 @@ async def show_metrics(request: Request) -> Response:
     counted.head.set(found.head)
     counted.position.set(found.position)
     counted.lag.set(found.lag_seconds)
+    counted.writer.set(runtime.health.has_writer)
     counted.looks_waiting.set(runtime.looks.waiting)
     counted.looks_dropped.set(runtime.looks.dropped)
     return Response(counted.text(), media_type=metrics.MEDIA_TYPE)

@@ -20,7 +20,8 @@ from eventsourcing.persistence import InfrastructureFactory, Mapper
 from eventsourcing.utils import Environment
 from msgspec import Struct
 
-from ledger.appender import Appender
+from ledger.apart import WriterApart
+from ledger.appender import Appender, cores
 from ledger.decider import Decider
 from ledger.domain.access import Caller
 from ledger.domain.commands import Command, IssueKey
@@ -53,14 +54,27 @@ class Ledger(Application[str]):
 
     name = "ledger"
 
-    def __init__(self, settings: Settings | None = None, *, create: bool = False) -> None:
-        """Open the log of these settings. Raises InvalidSettings, NotDurable, Unavailable."""
+    def __init__(
+        self, settings: Settings | None = None, *, create: bool = False, apart: bool = False
+    ) -> None:
+        """Open the log of these settings. Raises InvalidSettings, NotDurable, Unavailable.
+
+        `apart`: decide and write in a process of its own, where there is more than one core and the
+        settings do not forbid it. For those who ask much, and have work of their own meanwhile.
+        """
         self.settings = settings or Settings()
         self._create = create
         super().__init__()
         self.store: LogStore = self.recorder  # type: ignore[assignment]
         self._appender = Appender(self.settings)
-        self._writer = Writer(self.store, Decider(self.store), self._appender)
+        #: The writer's process, None where the writer is in this one.
+        self.apart: WriterApart | None = None
+        if apart and self.settings.writer_process and cores() > 1:
+            self.apart = WriterApart(self.settings, self._writer_here)
+        self._writer: WriterApart | Writer = self.apart or self._writer_here()
+
+    def _writer_here(self) -> Writer:
+        return Writer(self.store, Decider(self.store), self._appender)
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
         """The factory of the database named in the settings, never an in-memory one."""
@@ -131,7 +145,10 @@ class Ledger(Application[str]):
         is_decoded: bool = False,
         seed: bytes | None = None,
     ) -> "Future[Answered]":
-        """As `execute_many`, without waiting. Commands that were decoded need no second check."""
+        """As `execute_many`, without waiting. Commands that were decoded need no second check.
+
+        Raises InvalidCommand for a command that is none, unless the future does.
+        """
         return self._writer.submit(
             Request(
                 commands=commands,
@@ -139,7 +156,7 @@ class Ledger(Application[str]):
                 command_id=command_id or uuid_utils.uuid7().hex,
                 on_error=on_error,
                 dry_run=dry_run,
-                is_decoded=is_decoded,
+                is_decoded=is_decoded or self._writer.checks_commands,
                 seed=seed or new_seed(),
             )
         )

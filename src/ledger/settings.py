@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     signing_key_file: Path | None = None
     signing_key: SecretStr | None = Field(default=None, repr=False)
     sealed_folder: Path | None = None
+    #: Whether the service, large imports and the demonstration may have rules and log in a process
+    #: of its own, where there is more than one core.
+    writer_process: bool = True
 
     def __init__(self, **values: Any) -> None:
         _refuse_unknown_variables(type(self))

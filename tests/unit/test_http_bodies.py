@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -137,6 +137,16 @@ def test_like_objects_in_a_list_have_like_names() -> None:
     assert len(bodies.decode(c.SetStarLevels, body, {}).levels) == 2
 
 
+@pytest.mark.parametrize("space", ["", " ", "\t", "\r", "\n", " \n"])
+@pytest.mark.parametrize("value", ["1", '":"', '{"b":2}', '[{"a":1}]', "null"])
+def test_a_name_that_stands_twice_is_seen_whatever_stands_before_its_colon(
+    space: str, value: str
+) -> None:
+    for text in (f'{{"a"{space}:{value},"a":2}}', f'{{"a":2,"a"{space}:{value}}}'):
+        with pytest.raises(InvalidCommand):
+            bodies.check_names(text.encode())
+
+
 names = st.text(st.sampled_from('ab":\\{}[], é'), max_size=4)
 values = st.recursive(
     st.one_of(st.integers(), st.text(st.sampled_from('ab":\\{},')), st.none()),
@@ -156,6 +166,39 @@ def test_a_name_that_stands_twice_is_always_seen(value: dict[str, int], data: An
     text = json.dumps(value)[:-1] + f", {json.dumps(again)}: 1}}"
     with pytest.raises(InvalidCommand):
         bodies.check_names(f'{{"x": [{text}]}}'.encode())
+
+
+#: Lines of which some only together are values, or hold two, or a name twice.
+PIECES: Final = (
+    b'{"op":"revoke_key","key":"k","reason_code":"lost"}',
+    b'{"op":"set_star_levels","region":"33","levels":[{"stars":1,"minutes":5}]}',
+    b'{"op":"revoke_key","key":"k",',
+    b'"reason_code":"lost"}',
+    b'{"op":"revoke_key","key":"k","key":"l","reason_code":"lost"}',
+    b'{"op":"revoke_key","key":"k","key" :"l","reason_code":"lost"}',
+    b'{"op":"revoke_key","key":"k","k\\u0065y":"l","reason_code":"lost"}',
+    b'{"op":"set_star_levels","region":"33","levels":[{"stars":1,"minutes":5,"stars":2}]}',
+    b'{"op":"erase_text","note":":"}',
+    b"{}",
+    b"[]",
+    b"{",
+    b"}",
+    b" ",
+)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=2).map(b"".join), max_size=4)
+)
+def test_lines_decoded_at_once_are_what_they_are_singly(lines: list[bytes]) -> None:
+    found = bodies.decode_lines(lines)
+    if found is not None:
+        assert found == [bodies.decode_line(line) for line in lines]
+
+
+def test_plain_lines_are_decoded_at_once() -> None:
+    found = bodies.decode_lines([PIECES[0]] * 3)
+    assert found == [c.RevokeKey(key="k", reason_code="lost")] * 3
 
 
 @given(st.binary(max_size=60))

@@ -87,7 +87,7 @@ def test_lines_do_not_depend_on_how_they_come(texts: list[bytes], size: int, lon
             for n in range(0, len(body), step):
                 yield body[n : n + step]
 
-        found = [line async for line in read_lines(pieces(), longest)]
+        found = [line async for some in read_lines(pieces(), longest) for line in some]
         return [(line.number, str(line.refused and line.refused.facts)) for line in found]
 
     whole = asyncio.run(numbers(len(body) or 1))

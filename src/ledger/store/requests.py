@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import cache
 from operator import attrgetter
 from types import NoneType
-from typing import Any, Final, Literal, get_type_hints
+from typing import Any, Final, Literal, Union, get_type_hints
 
 import msgspec
 from msgspec import Struct, field
@@ -30,6 +30,8 @@ _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _TEXTUAL: Final = {str, date, NoneType}
 _PLAIN: Final = {*_TEXTUAL, int, float, bool}
 _DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in COMMANDS.values()}
+_ANY: Final[Any] = Union[tuple(COMMANDS.values())]  # noqa: UP007 (made of a list)
+_BODIES: Final[msgspec.json.Decoder[Command]] = msgspec.json.Decoder(_ANY)
 
 
 #: Random bytes fetched beforehand. A system call may give another thread a turn of milliseconds.
@@ -131,14 +133,16 @@ class Request(Struct, kw_only=True, eq=False):
     is_decoded: bool = False
     #: Random bytes from which salts and key ids are derived.
     seed: bytes = field(default_factory=new_seed)
+    #: The commands as `encode_bodies` writes them; given where they came so.
+    bodies: bytes = b""
     body_hash: bytes = b""
     future: "Future[Answered]" = field(default_factory=Future)
 
     def __post_init__(self) -> None:
-        bodies = encode_bodies(self.commands)
+        self.bodies = self.bodies or encode_bodies(self.commands)
         if not self.is_decoded:
             check(self.commands)
-        self.body_hash = body_hash(bodies, self.caller.holder, self.on_error)
+        self.body_hash = body_hash(self.bodies, self.caller.holder, self.on_error)
 
     @property
     def alone(self) -> bool:
@@ -239,6 +243,19 @@ def encode_bodies(commands: Sequence[Command]) -> bytes:
             try:
                 _ENCODER.encode(command)
             except (msgspec.MsgspecError, UnicodeError, TypeError) as error:
+                raise _invalid(index, error) from error
+        raise
+
+
+def decode_bodies(bodies: bytes) -> list[Command]:
+    """The commands of `encode_bodies`, checked by their types. Raises InvalidCommand."""
+    try:
+        return _BODIES.decode_lines(bodies)
+    except (msgspec.MsgspecError, UnicodeError):
+        for index, body in enumerate(bodies.split(b"\n")):
+            try:
+                _BODIES.decode(body)
+            except (msgspec.MsgspecError, UnicodeError) as error:
                 raise _invalid(index, error) from error
         raise
 
