@@ -127,6 +127,8 @@ def verify(segments: Sequence[Segment], store: LogStore) -> None:
             raise BadSegment("segment", file=name, error="beyond the log")
         if root_at(store, manifest.last) != bytes.fromhex(manifest.root):
             raise BadSegment("segment", file=name, error="of another log")
+        if merkle.root([bytes.fromhex(node) for node in manifest.frontier]).hex() != manifest.root:
+            raise BadSegment("segment", file=name, error="another frontier")
 
 
 def columns_of(store: LogStore, segments: Sequence[Segment] = ()) -> Columns:
@@ -145,13 +147,15 @@ def seal(
 ) -> list[Segment]:
     """Seal the log up to a position into whole segments of `events`, and a last one of the rest.
 
-    The last sealed segment is replaced when it is not a whole one. Raises CorruptLog when lines
-    do not give the hashes stored with them. Killed anywhere, it leaves whole segments and waste.
+    The last sealed segment is replaced when it is not a whole one. Raises BadSegment when what is
+    sealed there is not of this log, CorruptLog when lines do not give the hashes stored with them.
+    Killed anywhere, it leaves whole segments and waste.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    kept = sealed(folder)
+    verify(kept, store)
     for waste in folder.glob(f"*{UNFINISHED}"):
         waste.unlink()
-    kept = sealed(folder)
     if kept and kept[-1].manifest.last < until and _events(kept[-1]) < events:
         kept.pop()
     while (before := kept[-1].manifest if kept else None) is None or before.last < until:

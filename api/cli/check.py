@@ -13,7 +13,7 @@ from api.cli.refusals import REFUSED
 from api.cli.seal import good_segments
 from api.cli.session import Session, session
 from api.cli.signed_files import Small, known_key, log_key_option, verifier_for
-from ledger.domain.errors import CorruptLog
+from ledger.domain.errors import CorruptLog, InvalidSettings, LedgerError
 from ledger.line_check import LineCheck, check_stored, rows_of_lines, signed_roots
 from ledger.log import checkpoint
 from ledger.log.checkpoint import Checkpoint, Verifier
@@ -74,11 +74,25 @@ def check_all(now: Session, signed: Mapping[int, bytes]) -> "tuple[LineCheck, li
     if reads.position > head:
         fault = f"missing: the figures were true at {reads.position}"
         raise CorruptLog("position", position=head + 1, error=fault)
+    trouble = _bring_up(now)
     with TwoEngines(store, reads, head) as engines:
         lines = check_lines(now, signed, engines.take)
+        if trouble is not None:
+            raise trouble
         engines.hold(good_segments(now))
-        bring_up(now)
         return lines, engines.compare()
+
+
+def _bring_up(now: Session) -> LedgerError | None:
+    """Bring the figures to the end of the log; what hinders it is told after the lines.
+
+    Before anything is folded beside them: where there are none yet, this makes new tables.
+    """
+    try:
+        bring_up(now)
+    except (CorruptLog, InvalidSettings) as error:
+        return error
+    return None
 
 
 def run(

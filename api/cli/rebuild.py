@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from projections.segments import Segment
 
 
-def run() -> None:
+def run(*, use_sealed: bool) -> None:
     """Build, compare, swap; whoever reads meanwhile reads on."""
     from projections.rebuild import rebuild  # noqa: PLC0415 (not for --help)
 
@@ -30,7 +30,8 @@ def run() -> None:
             advance(position - done)
             done = position
 
-        built = rebuild(store, reads, progress=reached, segments=_segments(now))
+        segments = _segments(now) if use_sealed else []
+        built = rebuild(store, reads, progress=reached, segments=segments)
     same = "they are as they were" if not built.differences else "what was there before was wrong"
     sentence = f"The figures are made anew, true at position {built.position:,}; {same}."
     now.say(sentence, position=built.position, differences=built.differences)
@@ -48,6 +49,10 @@ def _segments(now: Session) -> "list[Segment]":
 
 command = Command(
     "rebuild",
+    params=[
+        click.Option(["--sealed", "use_sealed"], is_flag=True,
+                     help="faster: trust what is sealed for the log it is of"),
+    ],
     callback=run,
     help="Make all figures anew, compare, and use them.",
-)
+)  # fmt: skip

@@ -35,7 +35,7 @@ def test_a_segment_that_was_changed_is_found(sqlite_terminal: Terminal) -> None:
     checked = sqlite_terminal.run("check")
     assert checked.exit_code == 1, checked.output
     assert "bad_segment" in checked.stderr
-    rebuilt = sqlite_terminal.run("rebuild")
+    rebuilt = sqlite_terminal.run("rebuild --sealed")
     assert rebuilt.exit_code == 0, rebuilt.output
     assert rebuilt.stderr.startswith("What is sealed is not used")
     assert path.name in checked.stderr
@@ -82,6 +82,41 @@ def test_sums_that_are_not_those_of_the_columns_are_found(sqlite_terminal: Termi
     assert checked.exit_code == 1, checked.output
     error = json.loads(checked.stderr)
     assert (error["code"], error["facts"]["file"]) == ("bad_segment", path.name)
+    rebuilt = sqlite_terminal.run("rebuild")  # from the log, so it is not led astray
+    assert (rebuilt.exit_code, rebuilt.stderr) == (0, "")
+
+
+def test_a_check_makes_figures_where_there_are_none(
+    sqlite_terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folded or recomputed: neither is in the way of what the check makes beside them."""
+    for fewest in (EVENTS, EVENTS + 1):
+        monkeypatch.setattr("projections.rebuild.REFILLED_EVENTS", fewest)
+        figures = path_of(Settings(database_url=sqlite_terminal.database_url))
+        figures.with_suffix(".read.db").unlink(missing_ok=True)
+        checked = sqlite_terminal.run("check")
+        assert (checked.exit_code, checked.stderr) == (0, ""), checked.output
+
+
+def test_what_another_log_has_sealed_is_not_touched(
+    sqlite_terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is longer or shorter than this one."""
+    folder = folder_of(sqlite_terminal)
+    sqlite_terminal.do("seal --until 2")
+    other = Terminal(f"sqlite:///{tmp_path}/other.db")
+    other.do("init --origin huli.example/hours")
+    monkeypatch.setenv("LEDGER_SEALED_FOLDER", str(folder))
+    for longer in ("beyond the log", "of another log"):
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        refused = other.run("seal --json")
+        assert refused.exit_code == 1, refused.output
+        assert json.loads(refused.stderr)["facts"]["error"] == longer
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        for number in range(3):
+            other.do(
+                f"register-organisation O{longer[0]}{number} --name X --org-kind agency --region 33"
+            )
 
 
 def test_sealing_ends_where_the_log_does(sqlite_terminal: Terminal) -> None:

@@ -146,6 +146,7 @@ BAD: dict[str, Callable[[Path], object]] = {
     "a byte of the sums too few": lambda folder: cut(second(folder, "trail.parquet")),
     "a manifest that is none": lambda folder: second(folder, "json").write_bytes(b"{"),
     "another digest": lambda folder: changed(folder, columns=other_digest(folder)),
+    "another frontier": lambda folder: changed(folder, frontier=()),
     "another root": lambda folder: changed(folder, root="0" * 64),
     "a field too many": lambda folder: second(folder, "json").write_bytes(b'{"x":1}'),
 }
