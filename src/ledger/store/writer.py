@@ -76,9 +76,6 @@ class Decider(Protocol):
 class Writer:
     """Owns the write side of one log in this process. Thread-safe: `submit`, `close`."""
 
-    #: Whether it checks commands by their types itself; else requests do.
-    checks_commands: Final = False
-
     def __init__(self, store: LogStore, decider: Decider, append: Append = append_pending) -> None:
         """`append` writes the groups that are under way; `append_pending`, or a process that does.
 
