@@ -18,9 +18,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from ledger.crossing import answer_of, decode_told, encode_request, error_of
+from ledger.crossing import Incoming, answer_of, decode_told, encode_request, error_of, frame
 from ledger.domain.errors import Unavailable
-from ledger.frames import Incoming, frame
 from ledger.settings import Settings
 from ledger.store.requests import Answered, Request
 from ledger.store.writer import Writer
@@ -50,9 +49,6 @@ class Sent(Struct, eq=False):
 
 class WriterApart:
     """As `Writer`, in a process of its own. Thread-safe: `submit`, `close`."""
-
-    #: What comes over is decoded by its types, so nobody else need check it.
-    checks_commands: Final = True
 
     def __init__(self, settings: Settings, otherwise: Callable[[], Writer]) -> None:
         """Start the process. `otherwise` makes the writer that takes over when none will stay."""

@@ -156,7 +156,8 @@ class Ledger(Application[str]):
                 command_id=command_id or uuid_utils.uuid7().hex,
                 on_error=on_error,
                 dry_run=dry_run,
-                is_decoded=is_decoded or self._writer.checks_commands,
+                # What goes to another process is decoded there by its types.
+                is_decoded=is_decoded or self.apart is not None,
                 seed=seed or new_seed(),
             )
         )

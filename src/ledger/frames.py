@@ -28,32 +28,6 @@ def read_frame(source: IO[bytes]) -> bytes:
     return content
 
 
-def frame(content: bytes) -> bytes:
-    """One frame as it is written."""
-    return len(content).to_bytes(LENGTH_BYTES, "big") + content
-
-
-class Incoming:
-    """Frames out of bytes as they come in, for whoever may not wait for a whole one."""
-
-    def __init__(self) -> None:
-        self._kept = bytearray()
-
-    def take(self, piece: bytes) -> list[bytes]:
-        """The frames that are whole with these bytes."""
-        kept, found, at = self._kept, [], 0
-        kept += piece
-        while len(kept) - at >= LENGTH_BYTES:
-            begin = at + LENGTH_BYTES
-            end = begin + int.from_bytes(kept[at:begin], "big")
-            if len(kept) < end:
-                break
-            found.append(bytes(kept[begin:end]))
-            at = end
-        del kept[:at]
-        return found
-
-
 def widen(descriptor: int) -> None:
     """Let a pipe hold `PIPE_BYTES`, where the system can and allows it."""
     command = getattr(fcntl, "F_SETPIPE_SZ", None)

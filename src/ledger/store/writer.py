@@ -72,9 +72,6 @@ class Decider(Protocol):
 class Writer:
     """Owns the write side of one log in this process. Thread-safe: `submit`, `close`."""
 
-    #: Whether it checks commands by their types itself; else requests do.
-    checks_commands: Final = False
-
     def __init__(self, store: LogStore, decider: Decider, append: Append = append_here) -> None:
         """`append` writes the groups that are under way: here, or by a process that does.
 
