@@ -1,5 +1,6 @@
 """`hourledger receipt`: the log's signed word that a command was kept, and holding it to that."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,10 +11,11 @@ from api.cli.program import Command, Sections
 from api.cli.proof import KNOWN, require_same
 from api.cli.session import Session, session
 from api.cli.signed_files import Small, log_key_option, output_option, put, verifier_for
-from ledger.log import checkpoint, tlog_proof
+from ledger.domain.errors import CorruptLog
+from ledger.log import checkpoint, codec, tlog_proof
 from ledger.log.checkpoint import Verifier
 from ledger.log.proofs import BadProof
-from ledger.log.receipt import BadReceipt, Receipt, check_against, check_receipt
+from ledger.log.receipt import BadReceipt, Receipt, check_against, check_line, check_receipt
 
 
 def issue(*, command_id: str, output: Path | None) -> None:
@@ -32,25 +34,57 @@ def issue(*, command_id: str, output: Path | None) -> None:
 
 
 def check(
-    *, file: bytes, log_key: Verifier | None, proofs: tuple[bytes, ...], known: bytes | None
-) -> None:
+    *, file: bytes, log_key: Verifier | None, proofs: tuple[bytes, ...], known: bytes | None,
+    lines: tuple[bytes, ...],
+) -> None:  # fmt: skip
     """Hold a receipt against proofs, or against the log itself."""
     now = session()
     verifier = verifier_for(now, log_key)
     receipt = check_receipt(file, verifier)
+    shown = hold_lines(receipt, lines)
     if proofs:
         size = against_proofs(receipt, verifier, proofs, known)
         against = f"the checkpoint of {size}"
     else:
         size = against_log(now, receipt, verifier, known)
-        against = f"the log of {size}"
+        against, shown = f"the log of {size}", set(receipt.positions)
+    unseen = [position for position in receipt.positions if position not in shown]
+    now.say(
+        sentence_of(receipt, against, unseen),
+        command_id=receipt.command_id, origin=receipt.origin, recorded=receipt.recorded,
+        first=receipt.first, last=receipt.positions[-1], size=size, lines_not_seen=unseen,
+    )  # fmt: skip
+
+
+def sentence_of(receipt: Receipt, against: str, unseen: Sequence[int]) -> str:
+    """What was found right; and where only leaves were seen, what that leaves open."""
     first, last = receipt.first, receipt.positions[-1]
     where = f"position {first}" if first == last else f"positions {first}–{last}"
-    now.say(
-        f"{receipt.command_id} stands at {where} in {against} events, as the receipt says.",
-        command_id=receipt.command_id, origin=receipt.origin, recorded=receipt.recorded,
-        first=first, last=last, size=size,
-    )  # fmt: skip
+    if not unseen:
+        return f"{receipt.command_id} stands at {where} in {against} events, as the receipt says."
+    return (
+        f"The leaves of the receipt of {receipt.command_id} stand at {where} in {against} events.\n"
+        f"Only the leaf was proved at {', '.join(map(str, unseen))}: that the event there is of "
+        "this command is the operator's word until its line is seen (--line)."
+    )
+
+
+def hold_lines(receipt: Receipt, texts: Sequence[bytes]) -> set[int]:
+    """Each line is the event that the receipt confirms where it says; these positions.
+
+    Raises BadReceipt.
+    """
+    shown = set()
+    for line in (line for text in texts for line in text.splitlines()):
+        try:
+            position = codec.parse_line(line).position
+        except CorruptLog:
+            raise BadReceipt("line", error="not a line of a log") from None
+        if position not in receipt.positions:
+            raise BadReceipt("position", position=position, error="not one of the receipt's")
+        check_line(receipt, position, line)
+        shown.add(position)
+    return shown
 
 
 def against_proofs(
@@ -84,12 +118,12 @@ def against_log(now: Session, receipt: Receipt, verifier: Verifier, known: bytes
 
     Raises BadReceipt with the position, BadCheckpoint when the tree is not that of a checkpoint.
     """
-    from ledger.receipts import leaves_at  # noqa: PLC0415 (not for --help)
+    from ledger.receipts import lines_at  # noqa: PLC0415 (not for --help)
     from ledger.store.tree import root_at  # noqa: PLC0415
 
     now.require_whole("auditor")
     store = now.open().store
-    check_against(receipt, leaves_at(store, receipt.positions))
+    check_against(receipt, lines_at(store, receipt.positions))
     head = store.head().position
     if known is not None:
         found = checkpoint.check(known, verifier, receipt.origin)
@@ -115,6 +149,8 @@ COMMANDS: Final = {
             log_key_option(),
             click.Option(["--proof", "proofs"], type=Small(), multiple=True, metavar="FILE",
                          help="a tlog-proof of each event, to check without the log"),
+            click.Option(["--line", "lines"], type=Small(), multiple=True, metavar="FILE",
+                         help="exported lines of its events: whose they are, beside a proof"),
             click.Option(["--checkpoint", "known"], type=Small(), metavar="FILE", help=KNOWN),
         ],
         callback=check,

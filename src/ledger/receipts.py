@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.domain.errors import CommandNotFound, CorruptLog
 from ledger.log import codec, merkle
-from ledger.log.receipt import Receipt, recorded_text, sign_receipt
+from ledger.log.receipt import EVENTS_MAX, BadReceipt, Receipt, recorded_text, sign_receipt
 from ledger.log.signer import Signer
 from ledger.store.log import LogStore, Row
 from ledger.store.requests import Answered
@@ -52,14 +52,23 @@ class Receipts:
     def of_command(self, command_id: str) -> bytes:
         """The signed receipt of a command that was carried out, from its stored lines.
 
-        Raises CommandNotFound for one that wrote nothing, CorruptLog, BadReceipt, InvalidSettings.
+        Where they stand is told by the table of commands, which nothing has signed: what is not of
+        this command is not confirmed. Raises CommandNotFound for one that wrote nothing,
+        CorruptLog, BadReceipt, InvalidSettings.
         """
         row = self._store.glance([command_id])[1].get(command_id)
         if row is None or not row.events:
             raise CommandNotFound("command_id", command_id=command_id)
         first, last = row.first_position, row.first_position + row.events - 1
+        if row.events > EVENTS_MAX:
+            raise BadReceipt("leaves", leaves=row.events)
         rows = [row for some in rows_between(self._store, first - 1, last) for row in some]
-        recorded = codec.decode(rows[0].topic, rows[0].state).timestamp
+        events = [codec.decode(row.topic, row.state) for row in rows]
+        for position, (found, event) in enumerate(zip(rows, events, strict=True), start=first):
+            if found.position != position or event.command_id != command_id:
+                error = "the event there is of another command"
+                raise CorruptLog("commands", command_id=command_id, position=position, error=error)
+        recorded = events[0].timestamp
         return self._sign(command_id, recorded_text(recorded), first, list(map(_leaf, rows)))
 
     def _sign(self, command_id: str, recorded: str, first: int, leaves: Sequence[bytes]) -> bytes:
@@ -77,10 +86,10 @@ def _leaf(row: Row) -> bytes:
     return leaf
 
 
-def leaves_at(store: LogStore, positions: Sequence[int]) -> Mapping[int, bytes]:
-    """The leaf of each of these positions that the log has, hashed from its line."""
+def lines_at(store: LogStore, positions: Sequence[int]) -> Mapping[int, bytes]:
+    """The line, without newline, of each of these positions that the log has."""
     found: dict[int, bytes] = {}
     for start in range(0, len(positions), CHUNK):
         rows = store.select_positions(list(positions[start : start + CHUNK]))
-        found |= {row.position: merkle.leaf_hash(row.line()) for row in rows}
+        found |= {row.position: row.line() for row in rows}
     return found

@@ -16,7 +16,7 @@ from ledger.domain.errors import (
 )
 from ledger.log import checkpoint, merkle, proofs
 from ledger.log.receipt import check_receipt
-from ledger.receipts import Receipts, leaves_at
+from ledger.receipts import Receipts, lines_at
 from ledger.settings import Settings
 from ledger.store import tree
 from ledger.store.log import Batch, KeptCheckpoint, LogStore
@@ -27,6 +27,8 @@ from tests.tampering import Tamper, tampering
 from tests.told import ROWS
 
 SIZE: Final = len(ROWS)
+#: A command of three events, from position 63 on.
+GRANT: Final = "C59"
 
 
 @pytest.fixture
@@ -233,14 +235,12 @@ def test_proofs_come_from_the_stored_nodes(told: LogStore) -> None:
 
 
 def test_a_receipt_says_what_the_log_holds(told: LogStore) -> None:
-    _answer(told, "clerk/k-9", 20, 3)
-    receipt = check_receipt(Receipts(told, LOG_KEY).of_command("clerk/k-9"), LOG_KEY.verifier)
-    assert (receipt.command_id, receipt.positions) == ("clerk/k-9", range(20, 23))
-    assert receipt.leaves == [merkle.leaf_hash(row.line()) for row in ROWS[19:22]]
-    assert receipt.recorded.encode() in ROWS[19].state
-    assert leaves_at(told, [20, 21, 22, 500]) == dict(
-        zip(range(20, 23), receipt.leaves, strict=True)
-    )
+    _answer(told, GRANT, 63, 3)
+    receipt = check_receipt(Receipts(told, LOG_KEY).of_command(GRANT), LOG_KEY.verifier)
+    assert (receipt.command_id, receipt.positions) == (GRANT, range(63, 66))
+    assert receipt.leaves == [merkle.leaf_hash(row.line()) for row in ROWS[62:65]]
+    assert receipt.recorded.encode() in ROWS[62].state
+    assert lines_at(told, [63, 64, 500]) == {63: ROWS[62].line(), 64: ROWS[63].line()}
 
 
 def test_there_is_no_receipt_for_what_wrote_nothing(told: LogStore) -> None:
@@ -251,8 +251,21 @@ def test_there_is_no_receipt_for_what_wrote_nothing(told: LogStore) -> None:
 
 
 def test_no_receipt_is_given_for_a_changed_line(told: LogStore, tamper: Tamper) -> None:
-    _answer(told, "clerk/k-9", 20, 3)
-    tamper.set(21, state=ROWS[20].state.replace(b"2025", b"2024", 1))
+    _answer(told, GRANT, 63, 3)
+    tamper.set(64, state=ROWS[63].state.replace(b"2025", b"2024", 1))
     with pytest.raises(CorruptLog) as raised:
-        Receipts(told, LOG_KEY).of_command("clerk/k-9")
-    assert raised.value.facts["position"] == 21
+        Receipts(told, LOG_KEY).of_command(GRANT)
+    assert raised.value.facts["position"] == 64
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "wrong"), [(60, 3, 60), (62, 3, 62), (63, 4, 66), (-1, 3, -1)]
+)
+def test_no_receipt_is_given_where_the_table_of_commands_points_elsewhere(
+    first: int, count: int, wrong: int, told: LogStore
+) -> None:
+    """Nothing has signed that table: someone in the database may have changed a row of it."""
+    _answer(told, GRANT, first, count)
+    with pytest.raises(CorruptLog) as raised:
+        Receipts(told, LOG_KEY).of_command(GRANT)
+    assert (raised.value.at, raised.value.facts["position"]) == ("commands", wrong)

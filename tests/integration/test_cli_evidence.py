@@ -10,6 +10,7 @@ from click.testing import Result
 
 from ledger.log import checkpoint, tlog_proof
 from ledger.log.receipt import check_receipt
+from ledger.log.signer import parse_signer
 from ledger.receipts import Receipts
 from tests import rfc6962
 from tests.opened import on_sqlite
@@ -177,6 +178,32 @@ def test_a_receipt_is_held_against_the_log_and_against_proofs(desk: Desk) -> Non
     desk.refused("receipt check @first", "bad_receipt")
     desk.refused(f"receipt check @receipt --log-key {desk.verifier}", "bad_receipt")
     desk.refused("receipt issue never", "command_not_found")
+
+
+def test_a_leaf_alone_does_not_say_whose_event_it_is(desk: Desk) -> None:
+    """A signed receipt for a command that never was, over the leaf of another one's event."""
+    desk.do("register-member V0009 --region 330424001 --command-id c9")
+    desk.do("receipt issue c9 --output @true")
+    secret = parse_signer(desk.path("log.key").read_text())
+    body = checkpoint.parse_note(desk.path("true").read_bytes()).body
+    desk.path("false").write_bytes(secret.sign(body.replace(b"\nc9\n", b"\nnever-sent\n")))
+    desk.do("checkpoint --output @second")
+    position = EVENTS + 1
+    desk.do(f"proof inclusion {position} --output @proof")
+    desk.path("line").write_bytes(desk.terminal.lines()[EVENTS] + b"\n")
+    desk.path("first-line").write_bytes(desk.terminal.lines()[0])
+    asked = "receipt check @{} --log-key @log.pub"
+    assert "the log of" in desk.do(asked.format("true"))
+    desk.refused(asked.format("false"), "bad_receipt")
+    proved = asked + " --proof @proof --checkpoint @second"
+    for name in ("true", "false"):
+        assert f"Only the leaf was proved at {position}" in desk.do(proved.format(name))
+        assert desk.json(proved.format(name))["lines_not_seen"] == [position]
+    assert "as the receipt says" in desk.do(proved.format("true") + " --line @line")
+    assert desk.json(proved.format("true") + " --line @line")["lines_not_seen"] == []
+    desk.refused(proved.format("false") + " --line @line", "bad_receipt")
+    for other in ("@first-line", "@second"):
+        desk.refused(proved.format("true") + f" --line {other}", "bad_receipt")
 
 
 def test_answers_in_json_carry_their_receipt(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

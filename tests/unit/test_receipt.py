@@ -5,14 +5,17 @@ from typing import Any, Final
 import pytest
 
 from ledger.domain.errors import InvalidSettings
+from ledger.log import codec, merkle
 from ledger.log.receipt import (
     BadReceipt,
     Receipt,
     check_against,
     check_receipt,
+    recorded_text,
     sign_receipt,
 )
 from tests.signed_log import LOG_KEY, ORIGIN, OTHER_KEY, SignedLog, lines, signer
+from tests.story import rows_of, tell
 
 LOG: Final = SignedLog(lines(20))
 WHEN: Final = "2025-06-14T01:02:03.000004Z"
@@ -78,12 +81,44 @@ def test_what_is_not_exactly_a_receipt_of_this_log_is_refused(text: bytes) -> No
         check_receipt(text, LOG_KEY.verifier, ORIGIN)
 
 
-def test_a_receipt_is_held_against_the_leaves_of_the_log() -> None:
-    there = dict(enumerate(LOG.leaves, start=1))
-    check_against(receipt(), there)
+STORY: Final = {row.position: row.line() for row in rows_of(tell())}
+#: The command of three events.
+FIRST: Final = 63
+
+
+def granted(**changes: Any) -> Receipt:
+    lines_of_it = [STORY[FIRST + n] for n in range(3)]
+    found = codec.parse_line(lines_of_it[0])
+    event = codec.decode(found.topic, bytes(found.state))
+    leaves = list(map(merkle.leaf_hash, lines_of_it))
+    told = Receipt(ORIGIN, event.command_id, recorded_text(event.timestamp), FIRST, leaves)
+    return told._replace(**changes)
+
+
+def test_a_receipt_is_held_against_the_lines_of_the_log() -> None:
+    check_against(granted(), STORY)
     with pytest.raises(BadReceipt) as missing:
-        check_against(receipt(), {n: leaf for n, leaf in there.items() if n < 7})
-    assert missing.value.facts == {"position": 7, "error": "missing"}
+        check_against(granted(), {n: line for n, line in STORY.items() if n < FIRST + 2})
+    assert missing.value.facts == {"position": FIRST + 2, "error": "missing"}
     with pytest.raises(BadReceipt) as other:
-        check_against(receipt(), {**there, 6: there[7]})
-    assert other.value.facts["position"] == 6
+        check_against(granted(), {**STORY, FIRST + 1: STORY[FIRST]})
+    assert other.value.facts["position"] == FIRST + 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "at", "position"),
+    [
+        ({"command_id": "never-sent"}, "command_id", FIRST),
+        ({"recorded": WHEN}, "recorded", FIRST),
+        ({"leaves": [*granted().leaves, merkle.leaf_hash(STORY[FIRST + 3])]},
+         "command_id", FIRST + 3),
+    ],
+    ids=["another command", "another time", "one event more"],
+)  # fmt: skip
+def test_what_stands_there_must_be_of_the_command(
+    changes: dict[str, Any], at: str, position: int
+) -> None:
+    """The leaves are those of the log; only the lines tell whose they are."""
+    with pytest.raises(BadReceipt) as raised:
+        check_against(granted(**changes), STORY)
+    assert (raised.value.at, raised.value.facts["position"]) == (at, position)

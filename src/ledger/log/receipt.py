@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ledger.domain.errors import LedgerError
-from ledger.log import checkpoint
+from ledger.domain.errors import CorruptLog, LedgerError
+from ledger.log import checkpoint, codec, merkle
 from ledger.log.checkpoint import BadCheckpoint, Verifier
 from ledger.log.merkle import HASH_BYTES
 from ledger.log.signer import Signer
@@ -102,10 +102,35 @@ def _parse_body(body: bytes) -> Receipt:
     return Receipt(origin, command_id, recorded, int(first), leaves)
 
 
-def check_against(receipt: Receipt, leaves: Mapping[int, bytes]) -> None:
-    """The log has these leaves at the receipt's positions. Raises BadReceipt with the place."""
-    for position, leaf in zip(receipt.positions, receipt.leaves, strict=True):
-        if position not in leaves:
+def check_against(receipt: Receipt, lines: Mapping[int, bytes]) -> None:
+    """The log has, at the receipt's positions, these lines of its command.
+
+    `lines`: without newline, by position. Raises BadReceipt with the place.
+    """
+    for position in receipt.positions:
+        if position not in lines:
             raise BadReceipt("position", position=position, error="missing")
-        if leaves[position] != leaf:
-            raise BadReceipt("position", position=position, error="another event stands there")
+        check_line(receipt, position, lines[position])
+
+
+def check_line(receipt: Receipt, position: int, line: bytes) -> None:
+    """This line is the event that the receipt confirms at one of its positions.
+
+    Its leaf alone would not do: it says that an event is there, not whose. Raises BadReceipt with
+    what is wrong.
+    """
+    if merkle.leaf_hash(line) != receipt.leaves[position - receipt.first]:
+        raise BadReceipt("position", position=position, error="another event stands there")
+    try:
+        found = codec.parse_line(line)
+        event = codec.decode(found.topic, bytes(found.state))
+    except CorruptLog:
+        raise BadReceipt("position", position=position, error="no event stands there") from None
+    if found.position != position:
+        raise BadReceipt("position", position=position, line=found.position)
+    if event.command_id != receipt.command_id:
+        error = "the event there is of another command"
+        raise BadReceipt("command_id", position=position, error=error)
+    if position == receipt.first and recorded_text(event.timestamp) != receipt.recorded:
+        error = "the event there was recorded at another time"
+        raise BadReceipt("recorded", position=position, error=error)
