@@ -39,7 +39,7 @@ from projections.scope import (
 )
 
 #: Name of a figure as it stands in an answer.
-Figure = Annotated[str, Meta(pattern=r"^[a-z_]{1,64}$(?!\n)", examples=["verified_minutes"])]
+Figure = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,64}$(?!\n)", examples=["verified_minutes"])]
 Account = Annotated[
     str,
     Meta(pattern=r"^[A-Za-z0-9._/+-]{1,300}$(?!\n)", examples=["certified/social_worker"]),

@@ -143,6 +143,15 @@ def test_as_of_a_day_only_what_counts_until_then_is_told(
     assert [leg["change"] for leg in explained["legs"]] == [33]
 
 
+def test_every_figure_of_participation_can_be_explained(client: httpx.Client, key: Key) -> None:
+    answer = get(client, key, "/v1/participation", region="330424")
+    (row,) = answer["rows"]
+    for figure in row.keys() - {"inhabitants"}:
+        explained = get(client, key, answer["explain"], figure=figure)
+        assert explained["figure"] == figure
+        assert explained["sums"], figure
+
+
 #: What is asked, and the parameter that is wrong.
 NO_MOMENTS = [
     ("/v1/totals?known_at=10000000", "known_at"),
