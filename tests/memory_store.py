@@ -83,6 +83,13 @@ class MemoryStore:
     def select_hashes(self, positions: Sequence[int]) -> list[bytes]:
         return [self.rows[position - 1].hashes for position in positions]
 
+    def select_commands(self, after: str, limit: int) -> list[CommandRow]:
+        return sorted(row for row in self.commands.values() if row.command_id > after)[:limit]
+
+    def select_notes(self, after: bytes, limit: int) -> list[tuple[bytes, bytes, bytes]]:
+        found = [(bytes.fromhex(n.digest), n.salt, n.text.encode()) for n in self.notes.values()]
+        return sorted(note for note in found if note[0] > after)[:limit]
+
     def streams_after(self, position: int) -> list[str]:
         return sorted({row.originator_id for row in self.rows[position:]})
 

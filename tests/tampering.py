@@ -45,7 +45,7 @@ class _Postgres:
     def __init__(self, conninfo: str, schema: str) -> None:
         self._conninfo, self._schema = conninfo, schema
         self.events = f"{schema}.stored_events"
-        for table in ("stored_events", "checkpoints"):
+        for table in ("stored_events", "commands", "notes", "checkpoints"):
             self.run((f"ALTER TABLE {schema}.{table} DISABLE TRIGGER ALL", ()))
 
     def run(self, *statements: tuple[str, Sequence[Any]]) -> list[Any]:
@@ -116,6 +116,10 @@ class Tamper:
         rows = self.rows()
         rows[position - 1] = changed(rows[position - 1])
         self.put(hashed(rows))
+
+    def do(self, statement: str, *params: Any) -> None:
+        """Run a statement on any table."""
+        self._database.run((statement, params))
 
     def forget_checkpoints(self) -> None:
         """Take away all checkpoints that were kept."""

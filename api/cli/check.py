@@ -17,6 +17,7 @@ from ledger.domain.errors import CorruptLog, InvalidSettings, LedgerError
 from ledger.line_check import LineCheck, check_stored, rows_of_lines, signed_roots
 from ledger.log import checkpoint
 from ledger.log.checkpoint import Checkpoint, Verifier
+from ledger.table_check import check_tables
 
 if TYPE_CHECKING:
     from ledger.store.log import Row
@@ -31,12 +32,15 @@ def check_lines(
 ) -> LineCheck:
     """Every row of the log, against its neighbours, its hashes and what was signed.
 
+    Then what is kept beside it: answered commands and texts.
     `signed`: roots by size. Right rows are also handed on. Raises CorruptLog.
     """
     store = now.open().store
     size, _ = store.glance(())
     with progress("lines", size, unit="lines", shown=now.on_terminal) as advance:
-        return check_stored(store, signed, advance, also)
+        lines = check_stored(store, signed, advance, also)
+    check_tables(store)
+    return lines
 
 
 def check_exported(now: Session, path: Path, signed: Mapping[int, bytes]) -> LineCheck:

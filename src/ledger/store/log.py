@@ -172,6 +172,12 @@ class LogStore(Protocol):
     def select_hashes(self, positions: Sequence[int]) -> list[bytes]:
         """What the rows at these distinct positions store of hashes, in their order."""
 
+    def select_commands(self, after: str, limit: int) -> list[CommandRow]:
+        """Up to `limit` answered commands with ids above `after`, in the order of their bytes."""
+
+    def select_notes(self, after: bytes, limit: int) -> list[tuple[bytes, bytes, bytes]]:
+        """Digest, salt and text of up to `limit` notes with digests above `after`, in order."""
+
     def streams_after(self, position: int) -> list[str]:
         """Distinct streams with events above `position`."""
 

@@ -214,6 +214,10 @@ def statements(schema: str) -> Statements:
         "WHERE notification_id > %b ORDER BY notification_id LIMIT %b) AS next",
         rows_at=f"SELECT {columns}, hashes FROM {events} "
         "WHERE notification_id = ANY(%b::bigint[]) ORDER BY notification_id",
+        commands=f"SELECT command_id, body_hash, first_position, count, answer FROM {commands} "
+        "WHERE command_id > %b ORDER BY command_id LIMIT %b",
+        notes=f"SELECT digest, salt, text FROM {schema}.notes "
+        "WHERE digest > %b ORDER BY digest LIMIT %b",
         streams_after=f"SELECT DISTINCT originator_id FROM {events} WHERE notification_id > %b",
         note=f"SELECT salt, text FROM {schema}.notes WHERE digest = %b",
         put_key=f"INSERT INTO {keys} ({secret}) VALUES (%b, %b, %b, %b, %b) "

@@ -57,6 +57,10 @@ class Statements(NamedTuple):
     lines: str
     #: positions → columns of Row
     rows_at: str
+    #: after, limit → columns of CommandRow
+    commands: str
+    #: after, limit → digest, salt, text
+    notes: str
     #: position → stream
     streams_after: str
     #: digest → salt, text
@@ -195,6 +199,14 @@ class LogRecorder(ABC):
         by_position = dict(zip(wanted, found, strict=True))
         return [by_position[position] for position in positions]
 
+    def select_commands(self, after: str, limit: int) -> list[CommandRow]:
+        """Up to `limit` answered commands with ids above `after`, in the order of their bytes."""
+        return list(map(CommandRow._make, self._select(self.statements.commands, after, limit)))
+
+    def select_notes(self, after: bytes, limit: int) -> list[tuple[bytes, bytes, bytes]]:
+        """Digest, salt and text of up to `limit` notes with digests above `after`, in order."""
+        return self._select(self.statements.notes, after, limit)
+
     def streams_after(self, position: int) -> list[str]:
         """Distinct streams with events above `position`."""
         return [stream for (stream,) in self._select(self.statements.streams_after, position)]
@@ -252,14 +264,11 @@ class LogRecorder(ABC):
     def last_checkpoint(self, verifier: str = "") -> KeptCheckpoint | None:
         """The kept checkpoint of the largest size, signed by `verifier` if one is named."""
         found = self._select(self.statements.last_checkpoint, verifier)
-        return KeptCheckpoint(*found[0]) if found else None
+        return _kept(found[0]) if found else None
 
     def checkpoints(self, after: int, limit: int) -> list[KeptCheckpoint]:
         """The kept checkpoints of the next `limit` sizes above `after`, of all keys, by size."""
-        return [
-            KeptCheckpoint(*row)
-            for row in self._select(self.statements.checkpoints, after, after, limit)
-        ]
+        return list(map(_kept, self._select(self.statements.checkpoints, after, after, limit)))
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
         """The library's way in: number the events and append them; their positions.
@@ -295,6 +304,15 @@ class LogRecorder(ABC):
         rows, _ = number([_sealed(event) for event in stored_events], end)
         target.append(Batch(rows, commands))
         return [row.position for row in rows]
+
+
+def _kept(columns: Sequence[Any]) -> KeptCheckpoint:
+    """A kept checkpoint; a SQLite file keeps whatever is put into it. Raises CorruptLog."""
+    kept = KeptCheckpoint._make(columns)
+    if tuple(map(type, kept)) != (int, str, bytes):
+        error = "a column holds something of another type"
+        raise CorruptLog("checkpoint", size=str(kept.size), error=error)
+    return kept
 
 
 def _sealed(event: StoredEvent) -> codec.Sealed:

@@ -124,6 +124,9 @@ STATEMENTS: Final = Statements(
     "FROM (SELECT rowid, * FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?)",
     rows_at="SELECT rowid, originator_id, originator_version, topic, state, hashes "
     "FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid",
+    commands="SELECT command_id, body_hash, first_position, count, answer FROM commands "
+    "WHERE command_id > ? ORDER BY command_id LIMIT ?",
+    notes="SELECT digest, salt, text FROM notes WHERE digest > ? ORDER BY digest LIMIT ?",
     streams_after="SELECT DISTINCT originator_id FROM stored_events WHERE rowid > ?",
     note="SELECT salt, text FROM notes WHERE digest = ? AND salt <> zeroblob(length(salt))",
     put_key="INSERT INTO keys (key, holder, member, salt, digest) VALUES (?, ?, ?, ?, ?) "
