@@ -30,28 +30,38 @@ if TYPE_CHECKING:
 def check_lines(
     now: Session, signed: Mapping[int, bytes], also: "Take" = lambda _: None
 ) -> LineCheck:
-    """Every row of the log, against its neighbours, its hashes and what was signed.
+    """Every row of the log, against its neighbours, its hashes, what was signed, and the money.
 
     Then what is kept beside it: answered commands and texts.
     `signed`: roots by size. Right rows are also handed on. Raises CorruptLog.
     """
-    store = now.open().store
+    from projections.overdrawn import Overdrawn  # noqa: PLC0415 (not for --help)
+
+    store, money = now.open().store, Overdrawn()
     size, _ = store.glance(())
+
+    def take(rows: "list[Row]") -> None:
+        money.take(rows)
+        also(rows)
+
     with progress("lines", size, unit="lines", shown=now.on_terminal) as advance:
-        lines = check_stored(store, signed, advance, also)
+        lines = check_stored(store, signed, advance, take)
     check_tables(store)
     return lines
 
 
 def check_exported(now: Session, path: Path, signed: Mapping[int, bytes]) -> LineCheck:
     """The lines of an export, without any database. Raises CorruptLog."""
-    lines = LineCheck(signed, exported=True)
+    from projections.overdrawn import Overdrawn  # noqa: PLC0415 (not for --help)
+
+    lines, money = LineCheck(signed, exported=True), Overdrawn()
     with (
         path.open("rb") as file,
         progress("lines", None, unit="lines", shown=now.on_terminal) as advance,
     ):
         for row in rows_of_lines(file):
             lines.take(row)
+            money.take([row])
             advance(1)
     lines.end()
     return lines
