@@ -18,7 +18,7 @@ from projections.filters import NO_FILTERS, agrees, check_filters, month_text
 from projections.fund_usage import FOR_TARGETS, HELD
 from projections.moves import Move, month_of, moves
 from projections.past import rows_until
-from projections.postings import POSTINGS, class_of
+from projections.postings import CLASSES, POSTINGS, class_of
 from projections.standing import Standing, merged
 from projections.totals import project_of
 
@@ -340,8 +340,11 @@ def _inhabitants(standing: Standing, region: str) -> Change:
 def of_account(standing: Standing, account: str, region: str = "") -> Basis:
     """What is in an account such as `belongs/O1/native`, or in all below `belongs`.
 
-    Of events recorded in a region, when it is named. The whole log is read.
+    Of events recorded in a region, when it is named. The whole log is read. Raises InvalidCommand
+    for a class of accounts that the posting table does not have.
     """
+    if class_of(account) not in CLASSES:
+        raise InvalidCommand("account", allowed=", ".join(CLASSES))
 
     def within(name: str) -> bool:
         return name == account or name.startswith(f"{account}/")

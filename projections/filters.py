@@ -77,7 +77,10 @@ def check_filters(snapshot: Snapshot, filters: Mapping[str, str], allowed: Colle
         if form is None:
             find_listed(snapshot, name, value, name)
         elif not re.fullmatch(form, value):
-            raise InvalidCommand(name)
+            raise InvalidCommand(name, form=form)
+    first, last = filters.get("from_month", ""), filters.get("to_month")
+    if last is not None and first > last:
+        raise InvalidCommand("to_month", reason=f"it lies before {first}")
 
 
 def agrees(keys: Mapping[str, Any], filters: Mapping[str, str]) -> bool:

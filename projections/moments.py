@@ -21,6 +21,8 @@ KNOWN_AT: Final = (
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
     r"(Z|[+-][0-9]{2}:[0-9]{2}))"
 )
+#: An offset as it arrives when its + was read as a space.
+_LOST_PLUS: Final = re.compile(r" [0-9]{2}:[0-9]{2}$")
 
 
 class _Recorded(Struct):
@@ -67,7 +69,9 @@ def find_moment(
 def _time_of(text: str, at: str) -> datetime:
     """An RFC 3339 time that has passed. Raises InvalidCommand."""
     if not re.fullmatch(KNOWN_AT, text):
-        reason = "neither a position nor an RFC 3339 time (in an address, + is written %2B)"
+        reason = "neither a position nor an RFC 3339 time such as 2025-06-30T16:00:00Z"
+        if _LOST_PLUS.search(text):
+            reason += " (in an address, + is written %2B)"
         raise InvalidCommand(at, reason=reason)
     try:
         time = datetime.fromisoformat(text).astimezone(UTC)

@@ -112,3 +112,9 @@ MOVES_NOTHING: Final = frozenset({
 def class_of(account: str) -> str:
     """The class of an account or of its template: what stands before the first `/`."""
     return account.partition("/")[0]
+
+
+#: All classes of accounts there are, by name.
+CLASSES: Final = tuple(
+    sorted({class_of(account) for row in POSTINGS for account in (row.source, row.target)})
+)

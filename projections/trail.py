@@ -192,7 +192,8 @@ def trail(
     """
     kind, _, entity_id = entity.partition("/")
     if kind not in (*get_args(StreamType), "actor") or not entity_id:
-        raise InvalidCommand("entity")
+        allowed = ", ".join((*get_args(StreamType), "actor"))
+        raise InvalidCommand("entity", form="type/id", allowed=allowed)
     within = (row for row in rows_of(store, snapshot, entity, after) if _counts(row, snapshot))
     rows = list(islice(within, limit + 1))
     if not rows and not any(rows_of(store, snapshot, entity)):

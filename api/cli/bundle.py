@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 #: How often to begin again when others sign more of the log meanwhile.
 ATTEMPTS: Final = 5
+#: Endings of archives that are not written; a folder of such a name would mislead.
+OTHER_ARCHIVES: Final = frozenset({".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 
 
 def run(*, target: str, member: str | None, fund: str | None, with_notes: bool) -> None:
     """Write a bundle. Raises Forbidden, NotFound, InvalidSettings, CorruptLog, Unavailable."""
     if member and fund:
         raise click.UsageError("--member and --fund exclude each other.")
+    if Path(target).suffix.lower() in OTHER_ARCHIVES:
+        raise click.UsageError(f"{target}: a bundle is a folder, or a file ending in .zip or .tar.")
     now = session()
     stream = f"member/{member}" if member else f"fund/{fund}" if fund else ""
     _check_scope(now, stream)

@@ -1,6 +1,6 @@
 """`hourledger explain`: the events a figure is the sum of, and the proofs that they are there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -64,7 +64,7 @@ def _show(look: "Look", what: str, answer: Mapping[str, Any]) -> None:
     if answer["more"]:
         click.echo(f"There are {answer['more']} more: --limit")
     for name, total in answer["sums"].items():
-        click.echo(f"Together: {display.plain(name)} {display.spoken(name, total)}")
+        click.echo(f"Together: {display.plain(name)} {total_of(name, total, answer['legs'])}")
     if answer["proofs"]:
         _show_proofs(answer["proofs"])
 
@@ -73,7 +73,31 @@ def _told(leg: "Leg") -> dict[str, Any]:
     """A leg for a person."""
     told = display.fields_of(leg) | {"day": leg.day.isoformat()}
     told["quantity"] = quantity_of(told)
-    return told | {"change": signed(leg.figure, leg.change)}
+    return told | {"change": change_of(leg)}
+
+
+def change_of(leg: "Leg") -> str:
+    """By how much a leg changes its figure; an account has the unit of what moves."""
+    if leg.figure in _ends(leg):
+        sign = "+" if leg.change > 0 else ""
+        return sign + quantity_of({"commodity": leg.commodity, "quantity": leg.change})
+    return signed(leg.figure, leg.change)
+
+
+def _ends(leg: "Leg") -> set[str]:
+    """The accounts of a leg, and all that these are within."""
+    return {
+        "/".join(parts[:depth])
+        for parts in (leg.source.split("/"), leg.target.split("/"))
+        for depth in range(1, len(parts) + 1)
+    }
+
+
+def total_of(name: str, total: int, legs: "Sequence[Leg]") -> str:
+    """What the legs come to, in their unit."""
+    if legs and name in _ends(legs[0]):
+        return quantity_of({"commodity": legs[0].commodity, "quantity": total})
+    return display.spoken(name, total)
 
 
 def _show_proofs(proofs: "list[ProvedLine]") -> None:

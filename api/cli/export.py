@@ -73,6 +73,8 @@ def run(*, file: str, format_name: str, after: int, until: int | None) -> None:
     now = session()
     now.require_whole("auditor")
     size = now.open().store.head().position
+    if until is not None and after > until:
+        raise click.UsageError(f"--until {until} lies before --after {after}.")
     until = size if until is None else min(until, size)
     if after > until:
         raise click.UsageError(f"--after {after} is beyond the last line, {until}.")

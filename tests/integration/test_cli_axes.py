@@ -1,6 +1,7 @@
 """Two axes of time at a terminal: what was known, what counted, what changed and why."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 import pytest
 
@@ -152,3 +153,30 @@ def test_a_key_sees_no_more_of_the_past_than_of_the_present(
     result = sqlite_terminal.run(f"{line} --key {secret}")
     assert result.exit_code == 1
     assert "forbidden" in result.stderr or "not_found" in result.stderr
+
+
+#: What is asked that is nothing → a word of what is said.
+NOTHING: Final = {
+    "restate 2025-06..2025-04 --published-at 3": "lies before 2025-06",
+    "totals --where from_month=2025-06 --where to_month=2025-05": "lies before 2025-06",
+    "restate 2025-13 --published-at 3": "form",
+    "trail nothing/x": "organisation",
+    "explain account/nonsense/HY": "unallocated",
+    "export --after 10 --until 5": "--until 5 lies before",
+    "bundle county.tar.gz": ".zip or .tar",
+    "totals --known-at tomorrow": "nor an RFC 3339 time",
+}
+
+
+@pytest.mark.parametrize("asked", NOTHING)
+def test_what_cannot_be_is_an_error_that_says_why(asked: str, sqlite_terminal: Terminal) -> None:
+    result = sqlite_terminal.run(asked)
+    assert (result.exit_code, NOTHING[asked] in result.stderr) == (2, True), result.output
+    assert "%2B" not in result.stderr
+
+
+def test_an_account_is_explained_in_the_unit_of_what_moves(sqlite_terminal: Terminal) -> None:
+    hours = sqlite_terminal.do("explain account/verified/V0001")
+    assert "+2.50 h" in hours
+    assert hours.endswith("Together: verified/V0001 2.50 h\n")
+    assert "Together: unallocated 900.50 yuan" in sqlite_terminal.do("explain account/unallocated")
