@@ -114,12 +114,17 @@ def fund_figure(found: FundUsage) -> Figure:
             own = parts[part][name_of(row)]
             for account, fen in _money(row).items():
                 own[account] += fen
+    # Of several sources of a receipt, one may lack what another has.
+    shown = {
+        part: {name: {a: fen for a, fen in own.items() if fen} for name, own in names.items()}
+        for part, names in parts.items()
+    }
     minutes = {
         totals.project_of(target.target): target.verified_minutes
         for target in found.targets
         if totals.project_of(target.target)
     }
-    return ["fund", found.fund, {"all": _money(found), **parts, "verified_minutes": minutes}]
+    return ["fund", found.fund, {"all": _money(found), **shown, "verified_minutes": minutes}]
 
 
 _PARTS: Final[dict[str, Callable[[Any], str]]] = {

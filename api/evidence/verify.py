@@ -138,8 +138,7 @@ class Lines:
     """The lines of a file, each judged by those in front of it."""
 
     def __init__(self, *, gapless: bool) -> None:
-        self.gapless, self.position = gapless, 0
-        self.versions: defaultdict[str, int] = defaultdict(int)
+        self.gapless, self.position, self.versions = gapless, 0, defaultdict[str, int](int)
         self._stamp, self._recorded = "", datetime.min.replace(tzinfo=UTC)
 
     def take(self, text: str) -> Any:
@@ -174,7 +173,7 @@ Sums = defaultdict[tuple[Any, ...], int]
 
 def sums(lines: Iterable[tuple[Any, int]], of: Callable[[Any], Any]) -> dict[Any, int]:
     """Quantities by what `of` says of their keys, in order."""
-    found: defaultdict[Any, int] = defaultdict(int)
+    found = defaultdict[Any, int](int)
     for key, quantity in lines:
         found[of(key)] += quantity
     return dict(sorted(found.items()))
@@ -187,19 +186,21 @@ def dimensions_of(state: Row) -> tuple[str, ...]:
 
 def account_of(template: str, stream: str, state: Row) -> str:
     """An account's name: `{field}` is the event's or its stream's, with `?` perhaps the world."""
-    kind, _, account = *stream.split("/", 1), template
-    for name in re.findall(r"{([^}]*)}", template):
-        value = state.get(name.rstrip("?"), stream.partition("/")[2] if name == kind else "-")
-        if value == "-" and name.endswith("?"):
-            return "world"
-        account = account.replace(f"{{{name}}}", "+".join(value) if type(value) is list else value)
-    return account
+    (kind, owner), names = stream.split("/", 1), re.findall("{(.*?)}", template)
+    if any(name[-1] == "?" and name[:-1] not in state for name in names):
+        return "world"
+    values = (state.get(name.rstrip("?"), owner if name == kind else "-") for name in names)
+    texts = iter(["+".join(value) if type(value) is list else value for value in values])
+    return re.sub("{.*?}", lambda _: next(texts), template)
 
 def money(lines: Iterable[tuple[Any, int]]) -> Row:
     """Fen by where they are; what `source/…` and `transferred/…` lack was received."""
-    of_accounts = sums(lines, itemgetter(0)).items()
-    named = [("received" if fen < 0 else a.partition("/")[0], abs(fen)) for a, fen in of_accounts]
-    return {name: fen for name, fen in sums(named, str).items() if fen}
+    found = defaultdict[str, int](int)
+    for account, fen in sums(lines, itemgetter(0)).items():
+        kind = account.partition("/")[0]
+        came_in = fen < 0 and kind in {"source", "transferred"}
+        found["received" if came_in else kind] += -fen if came_in else fen
+    return {name: fen for name, fen in found.items() if fen}
 
 def fund_page(lines: list[tuple[Any, int]], minutes: dict[str, int]) -> Row:
     """The money of a fund in all, and by target, category, receipt and source; hours beside it."""
@@ -263,15 +264,14 @@ class Figures:
             if "lots" not in state:
                 kind, _, rest = (account := account_of(template, stream, state)).partition("/")
                 region = rest.partition("/")[0] if kind == "registered" else state["region"]
-                self.others["heads", account, region] += sign
+                self.others["heads", account, region] += sign * (account != "world")
             for lot in state.get("lots", ()):
                 fields = state | {f"lots.{name}": value for name, value in lot.items()}
                 kind, _, rest = (account := account_of(template, stream, fields)).partition("/")
                 target = rest.partition("/")[2] if kind in {"allocated", "spent"} else ""
                 category = state["category"] if kind == "spent" else ""
-                source = f"{lot['source_kind']}/{lot['source_id']}"
-                of_lot = account, target, category, lot["receipt"], source
-                self.fen[stream[5:]][of_lot] += sign * lot["fen"]
+                source, own = f"{lot['source_kind']}/{lot['source_id']}", self.fen[stream[5:]]
+                own[account, target, category, lot["receipt"], source] += sign * lot["fen"]
 
     def rows(self, stated: dict[str, int], *, of_log: bool) -> Iterator[list[Any]]:
         """All figures; `stated` are verified minutes of projects that no lines here have."""
@@ -295,7 +295,7 @@ class Figures:
             yield ["fund", fund, fund_page(list(fen.items()), verified)]
         if of_log:
             yield from (["total", *key, q] for key, q in totals.items() if q and key[0] != "HED")
-            yield from ([*key, q] for key, q in self.others.items() if q and key[1] != "world")
+            yield from ([*key, q] for key, q in self.others.items() if q)
 
 # The folder.
 def read_json(path: Path) -> Any:
@@ -351,8 +351,8 @@ def check(folder: Path, given: str | None) -> Iterator[str]:
     key, stream = read_key(given or manifest["key"]), manifest["stream"]
     if manifest["key"] != (given or manifest["key"]):
         raise Refuted("bundle.json: it names another key than you do")
-    from_where = "as you gave it." if given else "TAKEN FROM THE FOLDER: compare it elsewhere."
-    yield f"Key: {manifest['key']}, {from_where}"
+    yield (f"Key: {manifest['key']}, as you gave it." if given else
+           f"Key: {manifest['key']}, TAKEN FROM THE FOLDER: compare it elsewhere.")
     signed = read_note(folder / "checkpoint", key)
     size, root = int(signed[1]), base64.b64decode(signed[2])
     if signed != [key[0], str(size), base64.b64encode(root).decode()]:
