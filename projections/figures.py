@@ -18,13 +18,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import fields
 
+from ledger.domain.events import STREAM_OF, TOPICS
 from projections import balances, fund_usage, totals
 from projections.catalogue import list_all
 from projections.filters import month_text
 from projections.fund_usage import FundUsage
 from projections.moves import WORLD
-from projections.postings import MOVES_NOTHING, POSTINGS, POSTINGS_VERSION, M
+from projections.postings import POSTINGS, POSTINGS_VERSION, M
 from projections.session import Snapshot
 
 Figure = list[Any]
@@ -34,12 +36,20 @@ MEMBER: Final = (
     *((name, *how) for name, how in balances.SUMS.items()),
     ("credit_available", "CRD", "credit", 1),
 )
-#: The posting table as data, with what it takes to read a member's figures off it.
+#: The posting table as data, with what it takes to read a member's figures off it, and of each
+#: topic the type of its streams, the fields it must have and those it may have.
 TABLE: Final = {
     "version": POSTINGS_VERSION,
     "M": M,
     "postings": POSTINGS,
-    "moves_nothing": sorted(MOVES_NOTHING),
+    "topics": {
+        topic: (
+            STREAM_OF[topic],
+            [field.name for field in fields(cls) if field.required],
+            [field.name for field in fields(cls) if not field.required],
+        )
+        for topic, cls in TOPICS.items()
+    },
     "member": MEMBER,
 }
 #: Field of an answer → class of account.

@@ -153,6 +153,17 @@ def relate(folder: Path) -> None:
     (folder / "checkpoint").write_bytes(signed)
 
 
+def of_another_stream(folder: Path, _: Bundles) -> None:
+    """The operator lets the fund serve hours, and signs the log again."""
+    lines = lines_of(folder)
+    hours = json.loads(next(line for line in lines if b"HoursVerified" in line))
+    last = json.loads(lines[-1])
+    hours |= {name: last[name] for name in ("originator_id", "originator_version", "position")}
+    hours["state"]["timestamp"] = last["state"]["timestamp"]
+    text = json.dumps(hours, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    sign_again(folder, [*lines[:-1], text.encode()])
+
+
 def line_with_its_leaf(folder: Path, _: Bundles) -> None:
     change(folder, "lines.jsonl", HOURS, b'"minutes":151')
     relate(folder)
@@ -204,17 +215,26 @@ FAULTS: Final[dict[str, tuple[str, Fault, str]]] = {
     "a time before the line in front": ("log", signed_with(b'"timestamp":"20', b'"timestamp":"29'), "behind"),
     "a time that is none": ("log", signed_with(b'Z","utc', b'","utc'), "recorded"),
     "an unknown topic": ("log", signed_with(b'"topic":"HoursVerified"', b'"topic":"HoursDoubled"'), "unknown topic HoursDoubled"),
-    "minutes without a line to say so": ("log", signed_with(HOURS, b'"minutez":150'), "line 9: 'lots'"),
+    "minutes without a line to say so": ("log", signed_with(HOURS, b'"minutez":150'), "line 9: HoursLogged: "),
     "minutes that are signed anew": ("log", signed_with(b'"minutes":61', b'"minutes":62'), "figures.jsonl, line "),
+    "null in a list": ("log", signed_with(b'"member_kinds":["volunteer"]', b'"member_kinds":["volunteer",null]'), "not canonical"),
+    "a field that the topic has not": ("log", signed_with(HOURS, b'"minutes":150,"mood":1'), "line 9: HoursLogged: unknown field mood"),
+    "a field that the line has not": ("log", signed_with(HOURS + b",", b""), "line 9: HoursLogged: no field minutes"),
+    "a word beside those of a line": ("log", signed_with(b'"position":9,', b'"position":9,"seen":1,'), "line 9: not canonical"),
+    "hours in the stream of a fund": ("log", of_another_stream, "line 19: unknown topic HoursVerified in a stream of type fund"),
     # checkpoint and key
+    "words among the signatures": ("log", replaced("checkpoint", b"\n\n", b"\n\nAUDITED\n"), "checkpoint: below the text stands what is no signature"),
+    "words behind the signatures": ("log", lambda f, _: (f / "checkpoint").write_bytes((f / "checkpoint").read_bytes() + b"AUDITED"), "checkpoint: below the text stands what is no signature"),
+    "a signature of no key": ("fund", lambda f, _: (f / "statement").write_bytes((f / "statement").read_bytes() + "— x AA==\n".encode()), "statement: below the text stands what is no signature"),
+    "the signature twice": ("log", lambda f, _: (f / "checkpoint").write_bytes((f / "checkpoint").read_bytes() + b"".join((f / "checkpoint").read_bytes().splitlines(keepends=True)[-1:])), "checkpoint: not signed with this key"),
     "another key, named in the folder": ("log", signed_by_another, "bundle.json: it names another key"),
     "another key": ("log", signed_by_another_unnamed, "checkpoint: not signed with this key of haiyan.example/hours"),
     "another name under the right key": ("log", of_another_log, "checkpoint: of huli.example/hours"),
     "a checkpoint of another log": ("log", checkpoint_of_another_log, "checkpoint: not signed with this key"),
     "an older checkpoint": ("log", taken_from("earlier", "checkpoint"), "19 lines, root"),
     "another size": ("log", replaced("checkpoint", b"\n19\n", b"\n18\n"), "the signature of haiyan.example/hours does not hold"),
-    "a signature cut off": ("log", cut("checkpoint", -8), "checkpoint: not signed"),
-    "the end of the signature": ("log", cut("checkpoint"), "checkpoint: not signed"),
+    "a signature cut off": ("log", cut("checkpoint", -8), "checkpoint: below the text stands what is no signature"),
+    "the end of the signature": ("log", cut("checkpoint"), "checkpoint: below the text stands what is no signature"),
     "no checkpoint": ("log", without("checkpoint"), "checkpoint"),
     "a statement for a checkpoint": ("fund", statement_as_checkpoint, "REFUTED."),
     # figures and table
@@ -233,8 +253,12 @@ FAULTS: Final[dict[str, tuple[str, Fault, str]]] = {
     "a leaf too many": ("log", lambda f, _: (f / "leaves").write_bytes((f / "leaves").read_bytes() + bytes(32)), "19 lines, root"),
     "no lines": ("log", without("lines.jsonl"), "No such file"),
     "no figures": ("log", without("figures.jsonl"), "No such file"),
-    "a fund for the log": ("fund", edited("bundle.json", lambda told: told | {"stream": ""}), "leaves"),
-    "a log for a fund": ("log", edited("bundle.json", lambda told: told | {"stream": "fund/F1"}), "statement"),
+    "a fund for the log": ("fund", edited("bundle.json", lambda told: told | {"stream": ""}), "proofs.json: not of a bundle of the whole log"),
+    "a log for a fund": ("log", edited("bundle.json", lambda told: told | {"stream": "fund/F1"}), "leaves: not of a bundle of fund/F1"),
+    "a statement about the log": ("log", taken_from("fund", "statement"), "statement: not of a bundle of the whole log"),
+    "a word beside key and stream": ("fund", edited("bundle.json", lambda told: told | {"audited": "KPMG"}), "bundle.json: more than a key and a stream"),
+    "no stream": ("fund", edited("bundle.json", lambda told: told | {"stream": None}), "no such stream: None"),
+    "the stream of a policy": ("fund", edited("bundle.json", lambda told: told | {"stream": "policy/Y1"}), "no such stream: 'policy/Y1'"),
     "the folder's words malformed": ("log", edited("bundle.json", lambda told: [1]), "REFUTED."),
     # one stream
     "a line of the fund": ("fund", replaced("lines.jsonl", b'"fen":35020', b'"fen":35021'), "its proof does not lead to the signed root"),

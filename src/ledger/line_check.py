@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from ledger.domain.errors import CorruptLog
+from ledger.domain.events import STREAM_OF
 from ledger.log import checkpoint, codec, merkle
 from ledger.log.checkpoint import BadCheckpoint, Checkpoint, Verifier
 from ledger.store.log import LogStore, Row, row_of_line
@@ -76,6 +77,7 @@ class LineCheck:
             return f"version {row.originator_version} is not the next of {row.originator_id}"
         try:
             event = codec.decode_canonical(row.topic, row.state)
+            _check_stream(row)
         except CorruptLog as error:
             return str(error.facts.get("error") or f"unknown topic {row.topic}")
         if self._latest and event.timestamp < self._latest:
@@ -84,6 +86,15 @@ class LineCheck:
         hashes = merkle.extend(self.frontier, self.size, merkle.leaf_hash(row.line()))
         is_right = self._is_exported or hashes == row.hashes
         return "" if is_right else "the stored hashes are not those of the line"
+
+
+def _check_stream(row: Row) -> None:
+    """A topic stands in streams of its type. Raises CorruptLog."""
+    wanted = STREAM_OF[row.topic]
+    found, slash, name = row.originator_id.partition("/")
+    if found != wanted or not slash or not name:
+        error = f"{row.topic} stands in {row.originator_id}, and belongs to a stream {wanted}/…"
+        raise CorruptLog("stream", error=error)
 
 
 def check_stored(

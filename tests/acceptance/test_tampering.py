@@ -78,6 +78,17 @@ def found_at(lines: Sequence[bytes], signed: dict[int, bytes]) -> tuple[int, int
 # exported lines
 
 
+def test_a_topic_in_a_stream_of_another_type_is_refused() -> None:
+    (place,) = [n for n, row in enumerate(STORY) if row.topic == "LimitsSet"]
+    for stream in ("fund/world", "organisation/O9", "ledger", "ledger/"):
+        row = STORY[place]
+        lie = Row(row.position, stream, 1, row.topic, row.state, b"").line()
+        with pytest.raises(CorruptLog) as refused:
+            check_lines([*EXPORT[:place], lie], {})
+        assert refused.value.facts["position"] == place + 1
+        assert "stream" in str(refused.value.facts["error"])
+
+
 def test_every_bit_of_a_line_is_under_its_leaf_and_its_proof() -> None:
     chance = Random(1)
     others = chance.sample(range(2, SIZE - 2), LINES - 4)

@@ -69,7 +69,10 @@ def test_a_funder_sees_the_money_and_the_hours_and_no_members_lines(
     streams = [json.loads(line)["originator_id"] for line in lines_of(folder)]
     assert set(streams[1:]) == {"fund/F1"}
     assert b"V0001" not in b"".join(path.read_bytes() for path in folder.iterdir())
-    assert "verified minutes" in verify(folder).text
+    spoken = verify(folder).text
+    assert "  fund F1: allocated 649.80 yuan, received 1,900.50 yuan, " in spoken
+    assert "  targets project/P1: allocated 649.80 yuan, spent 350.20 yuan\n" in spoken
+    assert "Signed, but in no line here: P1: verified 2.50 h\n" in spoken
 
 
 def test_a_member_takes_home_their_lines_and_figures(terminal: Terminal, tmp_path: Path) -> None:
@@ -78,6 +81,7 @@ def test_a_member_takes_home_their_lines_and_figures(terminal: Terminal, tmp_pat
     told = terminal.ask("balance V0001")
     assert figure[2] == {name: told[name] + 0 for name in figure[2]}
     assert b"V0002" not in (folder / "lines.jsonl").read_bytes()
+    assert "  member V0001: credit_available 1.50 h, credit_earned 2.50 h, " in verify(folder).text
 
 
 def test_texts_come_along_only_when_asked_for_and_not_when_erased(

@@ -59,13 +59,27 @@ def test_the_right_bundle_under_the_wrong_key_is_refuted(clean: Bundles) -> None
     for key in (OTHER_KEY, signer("huli.example/hours")):
         assert verify(clean.log, "--key", str(key.verifier)).code == 1
     for malformed in (
+        "",
         "x",
+        "x+y+z",
         "haiyan.example/hours+00+AA==",
         KEY[:-1],
         KEY + "A",
         KEY.replace("+A", "+B"),
     ):
-        assert verify(clean.log, "--key", malformed).code == 1
+        verdict = verify(clean.log, "--key", malformed)
+        assert verdict.code == 1
+        assert "key: " in verdict.text
+
+
+def test_signatures_of_others_do_no_harm(clean: Bundles, tmp_path: Path) -> None:
+    folder = tmp_path / "b"
+    shutil.copytree(clean.fund, folder)
+    for name in ("checkpoint", "statement"):
+        text = (folder / name).read_bytes()
+        body = text.rpartition(b"\n\n")[0] + b"\n"
+        (folder / name).write_bytes(text + OTHER_KEY.sign(body).rpartition(b"\n\n")[2])
+    assert verify(folder, "--key", KEY).code == 0
 
 
 @pytest.mark.parametrize("which", ["log", "fund", "member"])

@@ -198,20 +198,34 @@ StreamType = Literal[
     "ledger", "member", "organisation", "project", "activity", "policy", "fund", "incoming", "key"
 ]
 
-#: The allow-list: topic → class. A topic that is not here is refused.
-TOPICS: dict[str, type[Event]] = {
-    cls.__name__: cls
-    for cls in (
+#: The topics of each type of stream: a topic stands in no other.
+OF_STREAMS: dict[StreamType, tuple[type[Event], ...]] = {
+    "ledger": (
         LedgerOpened, LimitsSet, RegionProfiled, StarLevelsSet, AccrualRuleSet, TextErased,
+    ),
+    "member": (
         MemberRegistered, MemberKindsChanged, MemberMoved, MemberDeregistered,
         CredentialRecorded, CredentialWithdrawn, MemberJoined, MemberLeft,
         HoursLogged, HoursVerified, HoursRejected, HoursCorrected, HoursVoided,
-        IncentiveGranted, IncentiveRevoked, OrganisationRegistered, ProjectOpened, ProjectClosed,
-        ActivityHeld, ActivityWithdrawn,
-        PolicyDefined, PolicyAmended, PolicyClosed, PolicyQuotaTaken, PolicyQuotaFreed,
+        IncentiveGranted, IncentiveRevoked,
+    ),
+    "organisation": (OrganisationRegistered,),
+    "project": (ProjectOpened, ProjectClosed),
+    "activity": (ActivityHeld, ActivityWithdrawn),
+    "policy": (PolicyDefined, PolicyAmended, PolicyClosed, PolicyQuotaTaken, PolicyQuotaFreed),
+    "fund": (
         FundOpened, FundAmended, FundClosed, FundsReceived, FundsAllocated, FundsReleased,
         FundsSpent, SpendReversed, FundsReturned,
-        TransferSent, TransferAccepted, TransferDeclined, TransferReceived, TransferClaimed,
-        KeyIssued, KeyRevoked,
-    )
+        TransferSent, TransferAccepted, TransferDeclined, TransferReceived,
+    ),
+    "incoming": (TransferClaimed,),
+    "key": (KeyIssued, KeyRevoked),
+}
+#: The allow-list: topic → class. A topic that is not here is refused.
+TOPICS: dict[str, type[Event]] = {
+    cls.__name__: cls for classes in OF_STREAMS.values() for cls in classes
+}
+#: Topic → type of its streams.
+STREAM_OF: dict[str, StreamType] = {
+    cls.__name__: stream for stream, classes in OF_STREAMS.items() for cls in classes
 }
