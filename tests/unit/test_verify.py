@@ -1,6 +1,7 @@
 """The auditor's program by itself: signatures, keys, proofs, lines, against what others say."""
 
 import ast
+import gc
 import json
 import sys
 from hashlib import sha256
@@ -195,3 +196,14 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
                      [alias.name for alias in node.names])
     }  # fmt: skip
     assert roots <= sys.stdlib_module_names
+
+
+def test_what_a_log_says_cannot_move_the_cursor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = verify.read_out("fund", "\x1b[2JF1", {"all": {"spent": -12345}})
+    monkeypatch.setattr(verify, "check", lambda *_: [line])
+    monkeypatch.setattr(sys, "argv", ["verify.py", "--key", KEY])
+    verify.main()
+    assert capsys.readouterr().out == "  fund ?[2JF1: spent -123.45 yuan\nPROVED.\n"
+    gc.enable()
