@@ -18,8 +18,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from ledger.crossing import Incoming, answer_of, decode_told, encode_request, error_of, frame
+from ledger.crossing import answer_of, decode_told, encode_request, error_of
 from ledger.domain.errors import Unavailable
+from ledger.frames import Incoming, frame
 from ledger.settings import Settings
 from ledger.store.requests import Answered, Request
 from ledger.store.writer import Writer

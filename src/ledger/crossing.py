@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from ledger.domain.access import Caller
 from ledger.domain.errors import Fact, LedgerError
-from ledger.frames import LENGTH_BYTES
 from ledger.log.codec import Sealed
 from ledger.store.requests import (
     Answered,
@@ -177,29 +176,3 @@ def _kinds(kind: type[LedgerError]) -> Iterator[type[LedgerError]]:
     yield kind
     for each in kind.__subclasses__():
         yield from _kinds(each)
-
-
-def frame(content: bytes) -> bytes:
-    """One frame as it is written."""
-    return len(content).to_bytes(LENGTH_BYTES, "big") + content
-
-
-class Incoming:
-    """Frames out of bytes as they come in, for whoever may not wait for a whole one."""
-
-    def __init__(self) -> None:
-        self._kept = bytearray()
-
-    def take(self, piece: bytes) -> list[bytes]:
-        """The frames that are whole with these bytes."""
-        kept, found, at = self._kept, [], 0
-        kept += piece
-        while len(kept) - at >= LENGTH_BYTES:
-            begin = at + LENGTH_BYTES
-            end = begin + int.from_bytes(kept[at:begin], "big")
-            if len(kept) < end:
-                break
-            found.append(bytes(kept[begin:end]))
-            at = end
-        del kept[:at]
-        return found

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import select
+from collections import deque
 from contextlib import suppress
 from typing import IO, Final
 
@@ -28,6 +29,32 @@ def read_frame(source: IO[bytes]) -> bytes:
     return content
 
 
+def frame(content: bytes) -> bytes:
+    """One frame as it is written."""
+    return len(content).to_bytes(LENGTH_BYTES, "big") + content
+
+
+class Incoming:
+    """Frames out of bytes as they come in, for whoever may not wait for a whole one."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def take(self, piece: bytes) -> list[bytes]:
+        """The frames that are whole with these bytes."""
+        kept, found, at = self._kept, [], 0
+        kept += piece
+        while len(kept) - at >= LENGTH_BYTES:
+            begin = at + LENGTH_BYTES
+            end = begin + int.from_bytes(kept[at:begin], "big")
+            if len(kept) < end:
+                break
+            found.append(bytes(kept[begin:end]))
+            at = end
+        del kept[:at]
+        return found
+
+
 def widen(descriptor: int) -> None:
     """Let a pipe hold `PIPE_BYTES`, where the system can and allows it."""
     command = getattr(fcntl, "F_SETPIPE_SZ", None)
@@ -41,7 +68,7 @@ def send_frame(descriptor: int, content: bytes, wait_s: float) -> None:
 
     Raises OSError, TimeoutError among them when nothing is taken for `wait_s` seconds.
     """
-    rest = memoryview(len(content).to_bytes(LENGTH_BYTES, "big") + content)
+    rest = memoryview(frame(content))
     while rest:
         _wait(descriptor, select.POLLOUT, wait_s)
         rest = rest[os.write(descriptor, rest) :]
@@ -52,20 +79,18 @@ class Receiver:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._arrived = b""
+        self._incoming = Incoming()
+        self._whole: deque[bytes] = deque()
 
     def frame(self, wait_s: float) -> bytes:
         """The next frame. Raises as `send_frame`, and EOFError as `read_frame`."""
-        while True:
-            end = LENGTH_BYTES + int.from_bytes(self._arrived[:LENGTH_BYTES], "big")
-            if len(self._arrived) >= end:
-                frame, self._arrived = self._arrived[LENGTH_BYTES:end], self._arrived[end:]
-                return frame
+        while not self._whole:
             _wait(self._descriptor, select.POLLIN, wait_s)
             part = os.read(self._descriptor, PIPE_BYTES)
             if not part:
                 raise EOFError
-            self._arrived += part
+            self._whole += self._incoming.take(part)
+        return self._whole.popleft()
 
     def has_arrived(self) -> bool:
         """Whether there is something to read, or the end."""

@@ -22,10 +22,10 @@ from typing import IO, Any, Final, cast
 import msgspec
 
 from ledger.appender import Appender
-from ledger.crossing import decode_asked, encode_answer, encode_error, frame, request_of
+from ledger.crossing import decode_asked, encode_answer, encode_error, request_of
 from ledger.decider import Decider
 from ledger.domain.errors import InvalidCommand, LedgerError, Unavailable
-from ledger.frames import read_frame
+from ledger.frames import frame, read_frame
 from ledger.settings import Settings
 from ledger.store.open import open_store
 from ledger.store.recorder import LogRecorder

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from ledger.crossing import (
     EVENTS_TOLD_MAX,
-    Incoming,
     WriterFailed,
     answer_of,
     decode_asked,
@@ -19,12 +18,12 @@ from ledger.crossing import (
     encode_error,
     encode_request,
     error_of,
-    frame,
     request_of,
 )
 from ledger.domain.access import Caller, operator
 from ledger.domain.commands import COMMANDS, Command, EntryCommand, LogHours, VerifyHours
 from ledger.domain.errors import InvalidCommand, LedgerError, QuotaExhausted
+from ledger.frames import Incoming, frame
 from ledger.log.codec import Sealed
 from ledger.store.requests import Answered, Refused, Request
 from tests.test_architecture import MODULES
