@@ -107,9 +107,13 @@ def _manifest(path: Path) -> Manifest | None:
         content = path.read_bytes()
         if msgspec.json.decode(content, type=Formed).form != FORM:
             return None
-        return msgspec.json.decode(content, type=Manifest)
+        manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.DecodeError as error:
         raise BadSegment("segment", file=path.name, error=str(error)) from error
+    # Without one of them its events would be left out where sums are added up.
+    if manifest.sums.keys() != sums.SUMMED.keys():
+        raise BadSegment("segment", file=path.name, error="other tables of sums")
+    return manifest
 
 
 def verify(segments: Sequence[Segment], store: LogStore) -> None:

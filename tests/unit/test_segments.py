@@ -138,6 +138,11 @@ def other_digest(folder: Path) -> File:
     return msgspec.structs.replace(manifest.columns, sha256="0" * 64)
 
 
+def fewer_sums(folder: Path) -> dict[str, File]:
+    manifest = msgspec.json.decode(second(folder, "json").read_bytes(), type=Manifest)
+    return {name: file for name, file in manifest.sums.items() if name != "totals"}
+
+
 #: What is refused by name.
 BAD: dict[str, Callable[[Path], object]] = {
     "a bit of the columns": lambda folder: flip(second(folder, "parquet")),
@@ -146,6 +151,7 @@ BAD: dict[str, Callable[[Path], object]] = {
     "a byte of the sums too few": lambda folder: cut(second(folder, "trail.parquet")),
     "a manifest that is none": lambda folder: second(folder, "json").write_bytes(b"{"),
     "another digest": lambda folder: changed(folder, columns=other_digest(folder)),
+    "a table of sums too few": lambda folder: changed(folder, sums=fewer_sums(folder)),
     "another frontier": lambda folder: changed(folder, frontier=()),
     "another root": lambda folder: changed(folder, root="0" * 64),
     "a field too many": lambda folder: second(folder, "json").write_bytes(b'{"x":1}'),
