@@ -177,7 +177,8 @@ class Reads:
     def drop_unused(self, *also: int) -> None:
         """Drop the tables of all generations before the one in use, and of those named."""
         with self._engine.writing() as session:
-            current = self._current(session, self._engine.exclusive)
+            # Batches go on while we wait for a slow reader: what is in use only moves forward.
+            current = self._current(session, self._engine.shared)
             for (name,) in session.rows(f"SELECT application_name FROM {self._tracking}"):
                 generation = int(name[1:])
                 if generation < current or generation in also:

@@ -25,8 +25,9 @@ from projections.tables import Record, Table, Type, Value, counts_sql, create_sq
 
 #: Bytes decide the order of text, as on SQLite.
 TYPES: Final[dict[Type, str]] = {"text": 'text COLLATE "C"', "integer": "bigint", "bytes": "bytea"}
-#: Free space is left in each page, so that a changed row stays on its page.
-STORAGE: Final = " WITH (fillfactor = 70)"
+#: Free space is left in each page, so that a changed row stays on its page. Vacuum gives no
+#: space back, since it would lock the readers out for that.
+STORAGE: Final = " WITH (fillfactor = 70, vacuum_truncate = off)"
 #: Deltas from which a temporary table and COPY are cheaper than one statement.
 COPY_FROM_RECORDS: Final = 50
 STREAMED_ROWS: Final = 5000
@@ -68,10 +69,13 @@ class PostgresSession:
         self.run(create_sql(table, TYPES, STORAGE).format(g=prefix))
 
     def hold(self, name: str) -> None:
-        """Keep a table from being dropped meanwhile. Raises PositionMoved when it is gone."""
+        """Keep a table from being dropped meanwhile. Raises PositionMoved when it is gone.
+
+        Or about to go: who waits for an older reader to drop it would keep us waiting behind him.
+        """
         try:
-            self.run(f"LOCK TABLE {name} IN ACCESS SHARE MODE")
-        except psycopg.errors.UndefinedTable as error:
+            self.run(f"LOCK TABLE {name} IN ACCESS SHARE MODE NOWAIT")
+        except (psycopg.errors.UndefinedTable, psycopg.errors.LockNotAvailable) as error:
             raise PositionMoved(table=name) from error
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:

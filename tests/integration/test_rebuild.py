@@ -20,7 +20,7 @@ from projections.models import TABLES
 from projections.rebuild import rebuild
 from projections.runner import catch_up, wait_for
 from projections.segments import seal
-from projections.session import PositionMoved
+from projections.session import PositionMoved, Session
 from tests.memory_store import MemoryStore
 from tests.told import ROWS, digests_of, eventually, following
 
@@ -164,6 +164,32 @@ def test_a_slow_reader_keeps_what_it_reads(told: LogStore, reads: Reads) -> None
     thread.join()
     with pytest.raises(PositionMoved), reads.read(1):
         pass
+
+
+def test_who_comes_while_old_tables_wait_to_be_dropped_need_not_wait(
+    told: LogStore, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catch_up(told, reads)
+    patient = "SELECT set_config('lock_timeout', '60s', true)"
+    monkeypatch.setattr("projections.postgres._IN_BOUNDED_TIME", patient)
+    thread = threading.Thread(target=rebuild, args=(told, reads))
+    with reads.read() as early:
+        session = cast("type[Session]", type(early._session))
+        hold = session.hold
+
+        def late(self: Session, name: str) -> None:
+            monkeypatch.setattr(session, "hold", hold)
+            thread.start()
+            thread.join(1)  # by then it is done, or waits for the early reader
+            hold(self, name)
+
+        monkeypatch.setattr(session, "hold", late)
+        with reads.read() as snapshot:
+            assert snapshot.rows("SELECT COUNT(*) FROM {g}totals")[0][0] > 0
+        assert reads.generation == 2
+        reads.write(2, len(ROWS), len(ROWS) + 1, [], bytes(32))
+        assert reads.position == len(ROWS) + 1
+    thread.join()
 
 
 def test_of_two_rebuilds_one_wins_and_the_other_says_so(
