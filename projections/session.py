@@ -33,7 +33,7 @@ class Session(Readable, Protocol):
         """Create a table whose name begins with `prefix`."""
 
     def hold(self, name: str) -> None:
-        """Keep a table from being dropped meanwhile. Raises PositionMoved when it is gone or going."""
+        """Keep a table from being dropped. Raises PositionMoved when it is gone or going."""
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
