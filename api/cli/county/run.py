@@ -31,8 +31,9 @@ KEYS: Final[tuple[tuple[str, Role, tuple[str, ...]], ...]] = (
     ("county-auditor", "auditor", ()),
     ("huli-community-1", "funder", ("HL-COMMUNITY-1",)),
 )
-#: Chunks handed over and not yet answered, at most.
-UNDER_WAY: Final = 4
+#: Commands handed over and not yet answered, about at most: chunks differ much in size, and while
+#: people are made there has to be enough to decide.
+UNDER_WAY: Final = 16_000
 KEYS_EXPIRE: Final = date(2035, 12, 31)
 
 
@@ -84,7 +85,8 @@ class Run:
 
         Raises the Refusal of a command that is refused.
         """
-        sent: deque[Future[Answered]] = deque()
+        sent: deque[tuple[int, Future[Answered]]] = deque()
+        under_way = 0
         for chunk in chunks:
             self.chunks += 1
             name = f"{self.name}-{self.chunks:05}"
@@ -95,10 +97,13 @@ class Run:
                 # Salts are drawn too: two runs give the same hashes.
                 seed=hashlib.sha256(name.encode()).digest(),
             )
-            sent.append(answer)
-            if len(sent) > UNDER_WAY:
-                self.advance(sent.popleft().result().count)
-        for answer in sent:
+            sent.append((len(chunk.commands), answer))
+            under_way += len(chunk.commands)
+            while under_way > UNDER_WAY:
+                count, oldest = sent.popleft()
+                self.advance(oldest.result().count)
+                under_way -= count
+        for _, answer in sent:
             self.advance(answer.result().count)
 
     def issue_keys(self) -> dict[str, str]:
