@@ -252,7 +252,7 @@ class WriterApart:
                 request.future.set_exception(error)
 
         try:
-            own = msgspec.structs.replace(request, is_decoded=False, future=Future())
+            own = msgspec.structs.replace(request, is_decoded=True, future=Future())
             writer.submit(own).add_done_callback(tell)
         except Exception as error:  # noqa: BLE001  told to whoever waits
             request.future.set_exception(error)

@@ -147,7 +147,7 @@ class Ledger(Application[str]):
     ) -> "Future[Answered]":
         """As `execute_many`, without waiting. Commands that were decoded need no second check.
 
-        Raises InvalidCommand for a command that is none, unless the future does.
+        Raises InvalidCommand for a command that is none.
         """
         return self._writer.submit(
             Request(
@@ -156,8 +156,7 @@ class Ledger(Application[str]):
                 command_id=command_id or uuid_utils.uuid7().hex,
                 on_error=on_error,
                 dry_run=dry_run,
-                # What goes to another process is decoded there by its types.
-                is_decoded=is_decoded or self.apart is not None,
+                is_decoded=is_decoded,
                 seed=seed or new_seed(),
             )
         )

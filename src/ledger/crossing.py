@@ -1,8 +1,8 @@
 """What goes to a writer in another process and what comes back: requests, answers, errors.
 
-Commands go as the lines their hash is made of, so that they are encoded once, and what the
-other side decodes is checked by its types. Errors come back as they were raised: the class by its
-code, where, with which facts. All of it is MessagePack.
+Commands go as the lines their hash is made of, so that they are encoded once; whoever sends them
+has checked them, and the other side decodes them without their bounds. Errors come back as they
+were raised: the class by its code, where, with which facts. All of it is MessagePack.
 """
 
 import traceback

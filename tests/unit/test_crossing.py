@@ -23,9 +23,10 @@ from ledger.crossing import (
 from ledger.domain.access import Caller, operator
 from ledger.domain.commands import COMMANDS, Command, EntryCommand, LogHours, VerifyHours
 from ledger.domain.errors import InvalidCommand, LedgerError, QuotaExhausted
+from ledger.domain.unbounded import KIND_OF
 from ledger.frames import Incoming, frame
 from ledger.log.codec import Sealed
-from ledger.store.requests import Answered, Refused, Request
+from ledger.store.requests import Answered, Refused, Request, encode_bodies
 from tests.test_architecture import MODULES
 from tests.wishes import commands_of
 
@@ -44,6 +45,11 @@ def crossed(request: Request) -> Request:
     return request_of(decode_asked(encode_request(7, request)))
 
 
+def kinds_of(request: Request) -> list[type[Command]]:
+    """What kinds of commands a request has."""
+    return [KIND_OF[type(command)] for command in request.commands]
+
+
 @pytest.mark.parametrize("kind", COMMANDS.values(), ids=COMMANDS)
 def test_a_command_of_every_kind_arrives_under_the_same_hash(kind: type[Command]) -> None:
     @settings(max_examples=15)
@@ -53,7 +59,8 @@ def test_a_command_of_every_kind_arrives_under_the_same_hash(kind: type[Command]
             commands=[command], caller=CALLER, command_id="c1", on_error="stop", dry_run=True
         )
         found = crossed(sent)
-        assert found.commands == [command]
+        assert kinds_of(found) == [kind]
+        assert encode_bodies(found.commands) == encode_bodies([command])
         assert found.body_hash == sent.body_hash
         assert (found.caller, found.command_id, found.seed) == (CALLER, "c1", sent.seed)
         assert (found.on_error, found.dry_run) == ("stop", True)
@@ -63,18 +70,18 @@ def test_a_command_of_every_kind_arrives_under_the_same_hash(kind: type[Command]
 
 def test_several_commands_arrive_in_order_and_none_is_none() -> None:
     commands = [RIGHT, VerifyHours(entry="V1-1"), replace(RIGHT, minutes=2)]
-    assert crossed(Request(commands=commands, caller=CALLER, command_id="c")).commands == commands
+    found = crossed(Request(commands=commands, caller=CALLER, command_id="c"))
+    assert kinds_of(found) == [LogHours, VerifyHours, LogHours]
+    assert encode_bodies(found.commands) == encode_bodies(commands)
     assert crossed(Request(commands=[], caller=CALLER, command_id="c")).commands == []
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("project", "P 1"),
-        ("project", "P1\n"),
+        ("project", 1),
         ("minutes", "1"),
         ("minutes", True),
-        ("minutes", 2**70),
         ("service_on", "2025-06-31"),
         ("category", ["x"]),
         ("member", None),

@@ -25,6 +25,7 @@ from ledger.domain.commands import Command, OpenLedger, SetAccrualRule, SetLimit
 from ledger.domain.decision import Act, Books, Decision, Evolve, Rule
 from ledger.domain.errors import DateInFuture, DateTooOld
 from ledger.domain.events import Event
+from ledger.domain.unbounded import KIND_OF
 from ledger.domain.values import owner_of
 
 RULES: Final[dict[type[Command], Rule]] = {
@@ -76,7 +77,7 @@ STREAM_OF_DERIVED: Final = {
 
 def decide(command: Command, books: Books, act: Act) -> Decision:
     """What the command does. Raises a Refusal with the code of the rule that forbids it."""
-    kind = type(command)
+    kind = KIND_OF[type(command)]
     require_role(act.caller, kind)
     if kind is not OpenLedger:
         _ = books.rulebook  # nothing stands in a log before its opening

@@ -18,6 +18,7 @@ from ledger.domain.access import Caller
 from ledger.domain.commands import COMMANDS, Command
 from ledger.domain.decision import Note
 from ledger.domain.errors import Fact, IdempotencyMismatch, InvalidCommand, Refusal
+from ledger.domain.unbounded import UNBOUNDED
 from ledger.log.codec import Sealed
 from ledger.store.log import CommandRow
 
@@ -30,7 +31,7 @@ _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _TEXTUAL: Final = {str, date, NoneType}
 _PLAIN: Final = {*_TEXTUAL, int, float, bool}
 _DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in COMMANDS.values()}
-_ANY: Final[Any] = Union[tuple(COMMANDS.values())]  # noqa: UP007 (made of a list)
+_ANY: Final[Any] = Union[tuple(UNBOUNDED.values())]  # noqa: UP007 (made of a list)
 _BODIES: Final[msgspec.json.Decoder[Command]] = msgspec.json.Decoder(_ANY)
 
 
@@ -129,7 +130,7 @@ class Request(Struct, kw_only=True, eq=False):
     command_id: str
     on_error: OnError = "atomic"
     dry_run: bool = False
-    #: The commands come from a decoder of their own types, which has checked them.
+    #: The commands come from a decoder of their own types, or were checked before.
     is_decoded: bool = False
     #: Random bytes from which salts and key ids are derived.
     seed: bytes = field(default_factory=new_seed)
@@ -248,7 +249,10 @@ def encode_bodies(commands: Sequence[Command]) -> bytes:
 
 
 def decode_bodies(bodies: bytes) -> list[Command]:
-    """The commands of `encode_bodies`, checked by their types. Raises InvalidCommand."""
+    """The commands of `encode_bodies`; their bounds were checked before they were encoded.
+
+    Raises InvalidCommand for what is no command.
+    """
     try:
         return _BODIES.decode_lines(bodies)
     except (msgspec.MsgspecError, UnicodeError):
