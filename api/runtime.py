@@ -37,9 +37,9 @@ from projections.runner import Tailer
 
 #: Seconds a start may wait for the writer's process; after that it is told to be not ready yet.
 START_WAIT_S: Final = 15.0
-#: Seconds between looks at a log that grows. Each costs about a millisecond of the time that
+#: Seconds between looks at a log that grows. Each costs some milliseconds of the time that
 #: answers are made in; who waits to read its own write hurries the tailer.
-PAUSE_S: Final = 0.05
+PAUSE_S: Final = 0.25
 
 log = logging.getLogger("hourledger.receipts")
 
