@@ -149,7 +149,7 @@ def test_groups_in_the_air_are_each_kept_once_whole_and_in_order(
     last = desk.writer.submit(ask("b7", register("V7"), register("W7")))
     held.let_go()
     deadline = time.monotonic() + 30
-    while len(desk.writer._in_air) < writing.FLIGHTS_MAX:
+    while len(desk.writer._in_air) < writing.LARGE_MAX:
         assert time.monotonic() < deadline
         time.sleep(0.001)
     gate.set()

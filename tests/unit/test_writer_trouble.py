@@ -162,11 +162,42 @@ def test_large_groups_in_the_air_together_are_kept_once_in_order_whichever_of_th
     ]
     held.let_go()
     deadline = time.monotonic() + 30
-    while len(desk.writer._in_air) < writing.FLIGHTS_MAX:
+    while len(desk.writer._in_air) < writing.LARGE_MAX:
         assert time.monotonic() < deadline
         time.sleep(0.001)
     gate.set()
     answers = [batch.result(timeout=30) for batch in batches]
     assert [answer.first_position for answer in answers] == [3, 5, 7, 9, 11, 13]
     assert len(desk.store.rows) == 14
+    check_log(desk.store)
+
+
+def test_small_groups_go_along_with_a_large_one_in_the_air(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is small need not wait for the large one before it, nor what is large behind that."""
+    monkeypatch.setattr(writing, "LARGE_EVENTS", 5)
+    gate = threading.Event()
+
+    def waiting(store: MemoryStore, batch: Batch, write: Callable[[], None]) -> None:
+        assert gate.wait(30)
+        sound(store, batch, write)
+
+    held = Held(desk)
+    desk.store.faults = [waiting]
+    sizes = [5, 2, 2, 2, 2, 2, 5]
+    batches = [
+        desk.writer.submit(ask(f"b{n}", *(register(f"V{n}X{m}") for m in range(size))))
+        for n, size in enumerate(sizes)
+    ]
+    held.let_go()
+    deadline = time.monotonic() + 30
+    while len(desk.writer._in_air) < len(sizes):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    gate.set()
+    answers = [batch.result(timeout=30) for batch in batches]
+    assert [answer.count for answer in answers] == sizes
+    firsts = [answer.first_position for answer in answers]
+    assert firsts == sorted(firsts)
     check_log(desk.store)

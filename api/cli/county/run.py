@@ -33,7 +33,7 @@ KEYS: Final[tuple[tuple[str, Role, tuple[str, ...]], ...]] = (
 )
 #: Commands handed over and not yet answered, about at most: chunks differ much in size, and while
 #: people are made there has to be enough to decide.
-UNDER_WAY: Final = 16_000
+UNDER_WAY: Final = 30_000
 KEYS_EXPIRE: Final = date(2035, 12, 31)
 
 

@@ -1,6 +1,5 @@
 """The way in to all rules: one command, one rule; one stream type, one fold."""
 
-from datetime import timedelta
 from functools import cache
 from typing import Final
 
@@ -91,7 +90,7 @@ def check_day(books: Books, act: Act) -> None:
     if act.effective_on > act.today:
         raise DateInFuture("effective_on", day=act.effective_on.isoformat())
     days_max = books.rulebook.backdating_days_max
-    if act.today - act.effective_on > timedelta(days=days_max):
+    if (act.today - act.effective_on).days > days_max:
         raise DateTooOld("effective_on", day=act.effective_on.isoformat(), days_max=days_max)
 
 

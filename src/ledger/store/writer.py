@@ -33,7 +33,9 @@ from ledger.store.requests import Answered, Draft, Request
 #: Commands that share a transaction at most.
 GROUP_MAX: Final = 2048
 #: Large groups in the air at most: one is written, one made ready behind it, one on its way.
-FLIGHTS_MAX: Final = 3
+LARGE_MAX: Final = 3
+#: Groups in the air at most: small ones may go along with large ones.
+FLIGHTS_MAX: Final = 12
 #: Events from which a group may wait behind another.
 LARGE_EVENTS: Final = 500
 #: How often a group is decided anew when other processes keep writing first.
@@ -195,9 +197,7 @@ class Writer:
 
         Raises HeadMoved when what was decided rests on a flight that failed.
         """
-        counts = (group.count, *(flight.group.count for flight in self._in_air))
-        flights_max = FLIGHTS_MAX if max(counts) >= LARGE_EVENTS else 1
-        while len(self._in_air) >= flights_max:
+        while not self._has_room(group):
             oldest = self._in_air[0]
             oldest.landed.wait()
             if oldest.error is not None:
@@ -206,6 +206,13 @@ class Writer:
             self._away_since = None
             if not self._in_air:
                 self._head = oldest.head
+
+    def _has_room(self, group: Group) -> bool:
+        """Whether a group may join those in the air."""
+        flying = len(self._in_air)
+        groups = [group, *(flight.group for flight in self._in_air)]
+        large = sum([each.count >= LARGE_EVENTS for each in groups])
+        return flying < FLIGHTS_MAX and large <= LARGE_MAX if large else not flying
 
     def _settle(self) -> bool:
         """Wait until nothing is in the air. False when flights failed and were written anew."""
