@@ -8,7 +8,7 @@ were raised: the class by its code, where, with which facts. All of it is Messag
 import traceback
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -19,9 +19,9 @@ from ledger.log.codec import Sealed
 from ledger.store.requests import (
     Answered,
     OnError,
-    Refused,
     Request,
     decode_bodies,
+    decode_outcomes,
 )
 
 #: Events of an answer that go along: enough for the receipt of a single command. Who needs those
@@ -54,8 +54,8 @@ class Told(Struct, frozen=True, array_like=True, gc=False):
     """What became of a request: an answer as in `Answered`, or an error."""
 
     number: int
-    #: As in `Answered`, each in the order of its own fields; a refused one under `refused`.
-    outcomes: list[dict[str, Any]] = []
+    #: As they are stored.
+    outcomes: bytes = b""
     first_position: int = 0
     count: int = 0
     position: int = 0
@@ -114,10 +114,7 @@ def encode_answer(number: int, answered: Answered) -> bytes:
     return _ENCODER.encode(
         Told(
             number,
-            [
-                {"refused": each} if isinstance(each, Refused) else each
-                for each in answered.outcomes
-            ],
+            answered.as_stored(),
             answered.first_position,
             answered.count,
             answered.position,
@@ -142,16 +139,14 @@ def answer_of(told: Told, command_id: str) -> Answered:
     """The answer to the request with this command id."""
     return Answered(
         command_id=command_id,
-        outcomes=[
-            msgspec.convert(each["refused"], Refused) if "refused" in each else each
-            for each in told.outcomes
-        ],
+        outcomes=decode_outcomes(told.outcomes),
         first_position=told.first_position,
         count=told.count,
         position=told.position,
         replayed=told.replayed,
         events=told.events or (),
         recorded=told.recorded,
+        stored=told.outcomes,
     )
 
 

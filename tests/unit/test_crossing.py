@@ -168,8 +168,8 @@ def test_an_answer_comes_back_whole(count: int) -> None:
 
 def test_an_answer_with_many_events_leaves_them_in_the_log() -> None:
     """Who needs a receipt of them looks there, as for a repeated one."""
-    found = answer_of(decode_told(encode_answer(1, answered(EVENTS_TOLD_MAX + 1))), "c1")
-    assert found == replace(answered(EVENTS_TOLD_MAX + 1), events=())
+    sent = answered(EVENTS_TOLD_MAX + 1)
+    assert answer_of(decode_told(encode_answer(1, sent)), "c1") == replace(sent, events=())
 
 
 def test_frames_come_out_whole_however_they_come_in() -> None:

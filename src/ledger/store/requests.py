@@ -86,6 +86,13 @@ class Answered(Struct, kw_only=True):
     replayed: bool = False
     events: Sequence[Sealed] = ()
     recorded: datetime | None = None
+    #: The outcomes as they are stored, once that was asked for.
+    stored: bytes = b""
+
+    def as_stored(self) -> bytes:
+        """The outcomes as they are stored; encoded once, however many ways they go."""
+        self.stored = self.stored or encode_outcomes(self.outcomes)
+        return self.stored
 
 
 class Draft(Struct, kw_only=True):
@@ -118,7 +125,7 @@ class Draft(Struct, kw_only=True):
             request.body_hash,
             answered.first_position or answered.position + 1,
             answered.count,
-            encode_outcomes(answered.outcomes),
+            answered.as_stored(),
         )
 
 
@@ -163,6 +170,7 @@ class Request(Struct, kw_only=True, eq=False):
                 count=row.events,
                 position=row.first_position + row.events - 1,
                 replayed=True,
+                stored=row.answer,
             )
         )
 
