@@ -99,7 +99,7 @@ class CatalogueFold:
 
 def find_listed(snapshot: Snapshot, listed_type: str, listed_id: str, at: str) -> Listed:
     """What the catalogue says of a thing. Raises its NotFound error, at the field `at`."""
-    rows = snapshot.rows(f"{_SELECT} WHERE type = ? AND id = ?", listed_type, listed_id)
+    rows = snapshot.once(f"{_SELECT} WHERE type = ? AND id = ?", listed_type, listed_id)
     if not rows:
         raise NOT_FOUND[listed_type](at, **{listed_type: listed_id})
     return _listed(rows[0])
