@@ -168,10 +168,21 @@ def member_balance(snapshot: Snapshot, member: str, on: date | None = None) -> M
 
     Without a day it is the snapshot's `as_of`, else the day of its `moment`, else today.
     """
-    rows = snapshot.rows(f"{_SELECT} WHERE member = ?", member)
+    return _balance(snapshot, find_member(snapshot, member), read_rulebook(snapshot), on)
+
+
+def find_member(snapshot: Snapshot, member: str, at: str = "member") -> tuple[Any, ...]:
+    """A member's row of the table. Raises MemberNotFound, at the field `at`."""
+    rows = snapshot.once(f"{_SELECT} WHERE member = ?", member)
     if not rows:
-        raise MemberNotFound("member", member=member)
-    return _balance(snapshot, rows[0], read_rulebook(snapshot), on)
+        raise MemberNotFound(at, member=member)
+    found: tuple[Any, ...] = rows[0]
+    return found
+
+
+def region_of(snapshot: Snapshot, member: str, at: str = "member") -> str:
+    """The region of a member who is known. Raises MemberNotFound, at the field `at`."""
+    return str(find_member(snapshot, member, at)[_REGION])
 
 
 def member_balances(
@@ -190,6 +201,7 @@ def member_balances(
 
 
 _SELECT: Final = f"SELECT {', '.join(MEMBERS.names())} FROM {{g}}members"
+_REGION: Final = MEMBERS.names().index("region")
 
 
 def _balance(

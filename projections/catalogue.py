@@ -4,6 +4,7 @@ Answers name unknown things by their errors instead of showing nothing.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -30,6 +31,8 @@ RULES: Final = Table(
     ),
 )
 TABLES: Final = (CATALOGUE, RULES)
+#: Rulebooks that are remembered: those in force, and some of the past.
+RULEBOOKS_KEPT: Final = 16
 
 #: Topic → type of thing it lists, and the field that says which kind of it.
 LISTED: Final = {
@@ -96,7 +99,7 @@ class CatalogueFold:
 
 def find_listed(snapshot: Snapshot, listed_type: str, listed_id: str, at: str) -> Listed:
     """What the catalogue says of a thing. Raises its NotFound error, at the field `at`."""
-    rows = snapshot.rows(f"{_SELECT} WHERE type = ? AND id = ?", listed_type, listed_id)
+    rows = snapshot.once(f"{_SELECT} WHERE type = ? AND id = ?", listed_type, listed_id)
     if not rows:
         raise NOT_FOUND[listed_type](at, **{listed_type: listed_id})
     return _listed(rows[0])
@@ -117,12 +120,17 @@ def _listed(row: tuple[str, ...]) -> Listed:
 
 
 def read_rulebook(snapshot: Snapshot) -> Rulebook:
-    """The rules as they stand at the snapshot. Raises LedgerNotOpened."""
+    """The rules as they stand at the snapshot, for reading only. Raises LedgerNotOpened."""
+    rows = snapshot.rows("SELECT stream, topic, state FROM {g}rules ORDER BY position")
+    return _rulebook_of(tuple(rows))
+
+
+@lru_cache(maxsize=RULEBOOKS_KEPT)
+def _rulebook_of(rows: tuple[tuple[str, str, bytes], ...]) -> Rulebook:
+    """The rules these events set. They change rarely, and are asked for with most figures."""
     book: Rulebook | None = None
-    for stream, topic, state in snapshot.rows(
-        "SELECT stream, topic, state FROM {g}rules ORDER BY position"
-    ):
-        book = rulebook.evolve(book, stream, codec.decode(topic, bytes(state)))
+    for stream, topic, state in rows:
+        book = rulebook.evolve(book, stream, codec.decode(topic, state))
     if book is None:
         raise LedgerNotOpened
     return book

@@ -13,7 +13,7 @@ from typing import Final
 from ledger.store.place import Place, SqliteFile
 from projections.models import TABLES
 from projections.postings import POSTINGS
-from projections.session import Engine, PositionMoved, Session, Snapshot
+from projections.session import Engine, PositionMoved, Readable, Session, Snapshot
 from projections.sqlite import SqliteEngine
 from projections.tables import (
     Column,
@@ -46,6 +46,8 @@ class Reads:
         with engine.writing() as session:
             engine.prepare(session)
             self._prepare(session)
+            #: The generation that was in use when one looked last: a reader begins with it.
+            self._last = self._current(session)
 
     def _prepare(self, session: Session) -> None:
         """Create the first generation, or a new one where another version made what is there."""
@@ -67,7 +69,7 @@ class Reads:
         """What the names of a generation's tables begin with."""
         return f"{self._engine.schema}g{generation}_"
 
-    def _current(self, session: Session, lock: str = "") -> int:
+    def _current(self, session: Readable | Session, lock: str = "") -> int:
         """The generation in use."""
         return int(session.rows(f"SELECT current FROM {self._head}{lock}")[0][0])
 
@@ -77,14 +79,13 @@ class Reads:
         rows = session.rows(sql, (name_of(generation),))
         return int(rows[0][0]) if rows else -1
 
-    def _stand(self, session: Session, generation: int | None) -> tuple[int, int]:
-        """A generation, that in use unless one is named, and the position it stands at."""
-        if generation is not None:
-            return generation, self._tracked(session, generation)
+    def _stand(self, session: Readable, generation: int) -> tuple[int, int]:
+        """The generation in use, and the position this one stands at (-1: there is none)."""
         # Both in one question: a reader waits for each answer.
         ((current, position),) = session.rows(
             f"SELECT current, notification_id FROM {self._head}"
-            f" LEFT JOIN {self._tracking} ON application_name = '{name_of('')}' || current"
+            f" LEFT JOIN {self._tracking} ON application_name = ?",
+            (name_of(generation),),
         )
         return current, -1 if position is None else position
 
@@ -97,15 +98,22 @@ class Reads:
     def _enter(self, stack: ExitStack, generation: int | None) -> Snapshot:
         """A snapshot that lasts as long as the stack; again when its tables went meanwhile."""
         for _ in range(ENTRIES_MAX):
+            chosen = self._last if generation is None else generation
+            prefix = self._prefix(chosen)
             with suppress(PositionMoved), ExitStack() as attempt:
-                session = attempt.enter_context(self._engine.reading())
-                chosen, position = self._stand(session, generation)
-                session.hold(self._prefix(chosen) + TABLES[0].name)
-                if position < 0:
-                    raise PositionMoved(generation=chosen)
-                stack.push(attempt.pop_all())
-                return Snapshot(session, chosen, position, self._prefix(chosen))
+                session = attempt.enter_context(self._engine.reading(prefix + TABLES[0].name))
+                current, position = self._stand(session, chosen)
+                if position >= 0 and (generation is not None or current == chosen):
+                    stack.push(attempt.pop_all())
+                    return Snapshot(session, chosen, position, prefix)
+            if generation is None:
+                self._last = self._in_use()
         raise PositionMoved(generation=generation)
+
+    def _in_use(self) -> int:
+        """The generation in use now."""
+        with self._engine.reading() as session:
+            return self._current(session)
 
     @property
     def position(self) -> int:

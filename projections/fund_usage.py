@@ -7,8 +7,9 @@ that paid for the project, and are never added up across funds.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -41,6 +42,9 @@ HELD: Final = {
 #: Classes of accounts that name a target.
 FOR_TARGETS: Final = ("allocated", "spent")
 MINUTES_IN_HOUR: Final = 60
+#: Accounts whose meaning is remembered.
+ACCOUNTS_KEPT: Final = 1 << 14
+_FIGURES: Final = frozenset(HELD.values())
 
 M = TypeVar("M", bound="Money")
 
@@ -152,81 +156,102 @@ def _lot_of(move: Move) -> tuple[str, str, str]:
     return move.lot.receipt, move.lot.source_kind, move.lot.source_id
 
 
-class Line(NamedTuple):
-    """A row of the table: what a fund's events did to one account, for one receipt."""
-
-    fund: str
-    account: str
-    category: str
-    receipt: str
-    source_kind: str
-    source_id: str
-    fen: int
-
-
-def _target_of(account: str) -> str:
-    """The target of an account `allocated/<fund>/<target>`, empty for others."""
-    parts = account.split("/", 2)
-    return parts[2] if parts[0] in FOR_TARGETS else ""
-
-
-#: Account → fen.
+#: A row of the table: what a fund's events did to one account, for one receipt.
+#: Fund, account, category, receipt, kind and id of the source, fen.
+Line = tuple[str, str, str, str, str, str, int]
+#: Place (see `_place_of`) → fen.
 Sums = defaultdict[str, int]
+
+
+class Parts(NamedTuple):
+    """Lines added up by what they are shown by: by (receipt, source kind, source), and so on."""
+
+    receipts: Mapping[tuple[str, str, str], Sums]
+    targets: Mapping[str, Sums]
+    categories: Mapping[str, int]
+
+
+@lru_cache(maxsize=ACCOUNTS_KEPT)
+def _place_of(account: str) -> tuple[str, str]:
+    """Where the fen of an account count, and for which target (empty for none).
+
+    A place is a figure; of what came in or went away, where the sign of the sum says which, it is
+    the account itself.
+    """
+    parts = account.split("/", 2)
+    return HELD.get(parts[0], account), parts[2] if parts[0] in FOR_TARGETS else ""
 
 
 def fund_usage(snapshot: Snapshot, fund: str) -> FundUsage:
     """Where a fund's money is and what it did. Raises FundNotFound."""
-    lines = _lines(snapshot, "fund = ?", fund)
-    return _usage(snapshot, fund, lines)
+    return _usage(snapshot, fund, _lines(snapshot, "fund = ?", fund))
 
 
 def source_usage(snapshot: Snapshot, source_id: str, source_kind: str | None = None) -> SourceUsage:
     """Where the money of a source is and what it did, fund by fund. Raises SourceNotFound."""
-    lines = [
-        line
-        for line in _lines(snapshot, "source_id = ?", source_id)
-        if source_kind in (None, line.source_kind)
-    ]
+    of_kind = ("source_id = ? AND source_kind = ?", source_id, source_kind)
+    lines = _lines(snapshot, *(of_kind if source_kind else ("source_id = ?", source_id)))
     if not lines:
         raise SourceNotFound("source", source=source_id)
+    parts = _parts(lines)
     found = SourceUsage(
         position=snapshot.position,
         as_of=snapshot.as_of,
         source_id=source_id,
-        source_kinds=tuple(sorted({line.source_kind for line in lines})),
-        funds=[
-            _usage(snapshot, fund, list(own)) for fund, own in groupby(lines, attrgetter("fund"))
-        ],
+        source_kinds=tuple(sorted({kind for _, kind, _ in parts.receipts})),
+        funds=[_usage(snapshot, fund, own) for fund, own in groupby(lines, itemgetter(0))],
     )
-    return _filled(found, _sums(lines))
+    return _filled(found, _together(parts.receipts.values()))
 
 
-def _lines(snapshot: Snapshot, condition: str, value: str) -> list[Line]:
-    sql = f"SELECT {', '.join(USAGE.names())} FROM {{g}}usage WHERE {condition} ORDER BY "
-    return list(map(Line._make, snapshot.rows(sql + ", ".join(USAGE.names("key")), value)))
+def _lines(snapshot: Snapshot, condition: str, *values: str | None) -> list[Line]:
+    columns = ", ".join(USAGE.names())
+    return snapshot.rows(
+        f"SELECT {columns} FROM {{g}}usage WHERE {condition} ORDER BY fund", *values
+    )
 
 
-def _by(name: str, lines: Iterable[Line]) -> list[tuple[Any, Sums]]:
-    """Sums by account of lines with the same attributes (`source_kind source_id`), in order."""
-    key_of = attrgetter(*name.split())
-    found: defaultdict[Any, Sums] = defaultdict(lambda: defaultdict(int))
-    for line in lines:
-        found[key_of(line)][line.account] += line.fen
-    return sorted(found.items())
+def _parts(lines: Iterable[Line]) -> Parts:
+    """All sums in one pass: a fund may have some thousands of lines."""
+    receipts: defaultdict[tuple[str, str, str], Sums] = defaultdict(_nothing)
+    targets: defaultdict[str, Sums] = defaultdict(_nothing)
+    categories: defaultdict[str, int] = defaultdict(int)
+    for _, account, category, receipt, kind, source, fen in lines:
+        place, target = _place_of(account)
+        receipts[receipt, kind, source][place] += fen
+        if target:
+            targets[target][place] += fen
+        if category:
+            categories[category] += fen
+    return Parts(receipts, targets, categories)
 
 
-def _sums(lines: Iterable[Line]) -> Sums:
-    """The sum of each account."""
-    sums: Sums = defaultdict(int)
-    for line in lines:
-        sums[line.account] += line.fen
-    return sums
+def _nothing() -> Sums:
+    return defaultdict(int)
 
 
-def _usage(snapshot: Snapshot, fund: str, lines: list[Line]) -> FundUsage:
+def _together(parts: Iterable[Sums]) -> Sums:
+    """The sum of each place."""
+    found = _nothing()
+    for sums in parts:
+        for place, fen in sums.items():
+            found[place] += fen
+    return found
+
+
+def _by_source(parts: Parts) -> dict[tuple[str, str], Sums]:
+    """The sums of each source, of those of its receipts."""
+    found: defaultdict[tuple[str, str], list[Sums]] = defaultdict(list)
+    for (_, kind, source), sums in parts.receipts.items():
+        found[kind, source].append(sums)
+    return {key: _together(each) for key, each in found.items()}
+
+
+def _usage(snapshot: Snapshot, fund: str, lines: Iterable[Line]) -> FundUsage:
     """The page of a fund, from these of its lines."""
     listed = find_listed(snapshot, "fund", fund, "fund")
-    targets = _targets(snapshot, lines)
+    parts = _parts(lines)
+    targets = _targets(snapshot, parts)
     minutes = sum(target.verified_minutes for target in targets)
     found = FundUsage(
         position=snapshot.position,
@@ -238,56 +263,54 @@ def _usage(snapshot: Snapshot, fund: str, lines: list[Line]) -> FundUsage:
         verified_minutes=minutes,
         sources=[
             _filled(SourceMoney(source_kind=kind, source_id=source), own)
-            for (kind, source), own in _by("source_kind source_id", lines)
+            for (kind, source), own in sorted(_by_source(parts).items())
         ],
         receipts=[
             _filled(ReceiptMoney(receipt=receipt, source_kind=kind, source_id=source), own)
-            for (receipt, kind, source), own in _by("receipt source_kind source_id", lines)
+            for (receipt, kind, source), own in sorted(parts.receipts.items())
         ],
         targets=targets,
         categories=[
-            CategoryMoney(category=category, spent_fen=sum(own.values()))
-            for category, own in _by("category", [line for line in lines if line.category])
+            CategoryMoney(category=category, spent_fen=fen)
+            for category, fen in sorted(parts.categories.items())
         ],
     )
-    _filled(found, _sums(lines))
+    _filled(found, _together(parts.receipts.values()))
     found.fen_per_verified_hour = _per_hour(found.spent_fen, minutes)
     return found
 
 
-def _targets(snapshot: Snapshot, lines: list[Line]) -> list[TargetMoney]:
+def _targets(snapshot: Snapshot, parts: Parts) -> list[TargetMoney]:
     """What each target has and had, beside its verified minutes."""
-    by_target: defaultdict[str, Sums] = defaultdict(lambda: defaultdict(int))
-    for account, fen in _sums(lines).items():
-        by_target[_target_of(account)][account] += fen
-    by_target.pop("", None)
-    minutes = verified_minutes(snapshot, {project_of(target) for target in by_target} - {""})
-    found = []
-    for target, own in sorted(by_target.items()):
-        money = _filled(Money(), own)
-        verified = minutes.get(project_of(target), 0)
-        found.append(
-            TargetMoney(
-                target=target,
-                allocated_fen=money.allocated_fen,
-                spent_fen=money.spent_fen,
-                verified_minutes=verified,
-                fen_per_verified_hour=_per_hour(money.spent_fen, verified),
-            )
-        )
-    return found
+    projects = {target: project_of(target) for target in parts.targets}
+    minutes = verified_minutes(snapshot, set(projects.values()) - {""})
+    return [
+        _target(target, own, minutes.get(projects[target], 0))
+        for target, own in sorted(parts.targets.items())
+    ]
+
+
+def _target(target: str, sums: Sums, verified: int) -> TargetMoney:
+    """A target with its sums."""
+    spent = sums.get(HELD["spent"], 0)
+    return TargetMoney(
+        target=target,
+        allocated_fen=sums.get(HELD["allocated"], 0),
+        spent_fen=spent,
+        verified_minutes=verified,
+        fen_per_verified_hour=_per_hour(spent, verified),
+    )
 
 
 def _filled(money: M, sums: Sums) -> M:
-    """The same money with these sums of accounts.
+    """The same money with these sums.
 
     `transferred/…` sinks below zero where a transfer came in and rises where one was accepted;
     between two funds of one answer it comes to zero, and the money has not left.
     """
-    for account, fen in sums.items():
-        kind = class_of(account)
-        if kind in HELD:
-            setattr(money, HELD[kind], getattr(money, HELD[kind]) + fen)
+    for place, fen in sums.items():
+        if place in _FIGURES:
+            setattr(money, place, fen)
         elif fen < 0:
             money.received_fen -= fen
         else:

@@ -21,6 +21,8 @@ from projections.session import Engine
 QUEUE_MAX: Final = 20_000
 #: Looks written in one transaction.
 BATCH_MAX: Final = 500
+#: Seconds a look waits for others to be written with it, unless someone asks for what was kept.
+GATHERED_S: Final = 0.05
 #: Seconds between two tries during an outage.
 RETRY_S: Final = 0.5
 #: Seconds that are given to the last looks when the service stops.
@@ -58,6 +60,8 @@ class Looks:
             session.run(f"CREATE TABLE IF NOT EXISTS {self._table} ({columns})")
             session.run(f"CREATE INDEX IF NOT EXISTS looks_about ON {self._table} (about, at)")
         self._stopping = threading.Event()
+        #: Set while someone waits for what is not written yet.
+        self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-looks", daemon=True)
         self._thread.start()
 
@@ -87,8 +91,10 @@ class Looks:
     def flush(self, timeout_s: float = LAST_S) -> bool:
         """Wait until what was added before is written; whether it is in time."""
         deadline = time.monotonic() + timeout_s
+        self._hurried.set()
         while self._queue.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.01)
+        self._hurried.clear()
         return not self._queue.unfinished_tasks
 
     def close(self) -> None:
@@ -110,9 +116,12 @@ class Looks:
                 self._queue.task_done()
 
     def _next_batch(self) -> list[Look]:
-        """Wait for a look and take along what else is waiting."""
+        """Wait for a look and take along what comes soon after it."""
         batch = []
         look = self._queue.get()
+        # A transaction for each would take as long as the reads themselves.
+        if self._queue.qsize() < BATCH_MAX:
+            self._hurried.wait(GATHERED_S)
         while look is not None:
             batch.append(look)
             if len(batch) == BATCH_MAX:

@@ -203,13 +203,15 @@ def participation(
     registered = _registered(snapshot, place, filters)
     keys = set(active) | (set(registered) if place == by else set()) | (set() if by else {()})
     profiles = read_rulebook(snapshot).profiles
+    within = filters.get("region", "")
     rows = []
     for key in sorted(keys):
         row = named(by, key)
-        profile = profiles.get(row.get("region", filters.get("region", "")))
-        of_members = tuple(row[group.name] for group in place)
-        counted = (registered.get(of_members, 0), profile.population if profile else None)
-        rows.append(row | _figures(*active.get(key, (0, 0)), *counted))
+        profile = profiles.get(row.get("region", within))
+        of_members = registered.get(tuple([row[group.name] for group in place]), 0)
+        inhabitants = profile.population if profile else None
+        row.update(_figures(*active.get(key, (0, 0)), of_members, inhabitants))
+        rows.append(row)
     return Participation(
         position=snapshot.position,
         as_of=snapshot.as_of,
@@ -288,15 +290,22 @@ def _registered(
     """Registered members by region and kind, as far as these are grouped by."""
     sums: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     by_kind = any(group.name == "member_kind" for group in place)
+    within, wanted = filters.get("region", ""), _kinds(filters)
     for account, heads in _accounts(snapshot, "registered"):
         region, kinds = account
-        counted = [kind for kind in _kinds(filters) if kind in kinds.split("+")]
-        if region.startswith(filters.get("region", "")):
+        if region.startswith(within):
+            own = kinds.split("+")
+            counted = [kind for kind in wanted if kind in own]
             for kind in counted if by_kind else counted[:1]:
-                values = {"region": region, "member_kind": kind}
-                key = (values[g.name][: g.digits or None] for g in place)
-                sums[tuple(key)] += heads
+                sums[_place_of(place, region, kind)] += heads
     return sums
+
+
+def _place_of(place: Sequence[Group], region: str, kind: str) -> tuple[str, ...]:
+    """The key of a group of members."""
+    return tuple(
+        [kind if group.name == "member_kind" else region[: group.digits or None] for group in place]
+    )
 
 
 def _accounts(snapshot: Snapshot, kind: str, region: str = "") -> list[tuple[list[str], int]]:

@@ -6,9 +6,9 @@ and the switch from one generation to another are waited for.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final, cast
-from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import psycopg
 from eventsourcing.persistence import Tracking
@@ -20,7 +20,8 @@ from ledger.domain.errors import InvalidSettings, Unavailable
 from ledger.store.place import PostgresSchema
 from ledger.store.pool import Pool
 from ledger.store.postgres_datastore import Datastore
-from projections.session import PositionMoved, Session
+from projections.postgres_reading import PostgresReader, Statements, query
+from projections.session import Readable, Session
 from projections.tables import Record, Table, Type, Value, counts_sql, create_sql, upsert_sql
 
 #: Bytes decide the order of text, as on SQLite.
@@ -30,14 +31,13 @@ TYPES: Final[dict[Type, str]] = {"text": 'text COLLATE "C"', "integer": "bigint"
 STORAGE: Final = " WITH (fillfactor = 70, vacuum_truncate = off)"
 #: Deltas from which a temporary table and COPY are cheaper than one statement.
 COPY_FROM_RECORDS: Final = 50
-STREAMED_ROWS: Final = 5000
 LOCK_WAIT_MS: Final = 5000
 #: Held while an empty schema is set up, so that only one process does.
 SETUP_LOCK: Final = 0x72656164
 
 
 class PostgresSession:
-    """One transaction on one connection."""
+    """One transaction that writes, on one connection."""
 
     def __init__(
         self, connection: psycopg.Connection[Any], recorder: PostgresTrackingRecorder
@@ -47,18 +47,11 @@ class PostgresSession:
 
     def _execute(self, sql: str, params: Sequence[Any]) -> psycopg.Cursor[Any]:
         cursor = self._connection.cursor(row_factory=tuple_row)
-        return cursor.execute(_query(sql), params or None)
+        return cursor.execute(query(sql), params or None)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
         return self._execute(sql, params).fetchall()
-
-    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
-        """Rows of a query that may be long, in bounded memory."""
-        name = f"stream_{uuid4().hex}"
-        with self._connection.cursor(name=name, row_factory=tuple_row) as cursor:
-            cursor.itersize = STREAMED_ROWS
-            yield from cursor.execute(_query(sql), params or None)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Carry out a statement."""
@@ -67,16 +60,6 @@ class PostgresSession:
     def create(self, table: Table, prefix: str) -> None:
         """Create a table whose name begins with `prefix`."""
         self.run(create_sql(table, TYPES, STORAGE).format(g=prefix))
-
-    def hold(self, name: str) -> None:
-        """Keep a table from being dropped meanwhile. Raises PositionMoved when it is gone.
-
-        Or about to go: who waits for an older reader to drop it would keep us waiting behind him.
-        """
-        try:
-            self.run(f"LOCK TABLE {name} IN ACCESS SHARE MODE NOWAIT")
-        except (psycopg.errors.UndefinedTable, psycopg.errors.LockNotAvailable) as error:
-            raise PositionMoved(table=name) from error
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
@@ -108,7 +91,7 @@ class PostgresSession:
     def _copy_in(self, name: str, records: Sequence[Record]) -> None:
         with (
             self._connection.cursor() as cursor,
-            cursor.copy(_query(f"COPY {name} FROM STDIN")) as copy,
+            cursor.copy(query(f"COPY {name} FROM STDIN")) as copy,
         ):
             copy.write("".join(["\t".join(map(_copied, record)) + "\n" for record in records]))
 
@@ -128,8 +111,13 @@ class PostgresEngine:
     def __init__(self, place: PostgresSchema) -> None:
         self.schema = f"{place.schema}."
         self._datastore = Datastore(place)
-        self._pool = cast("Pool[psycopg.Connection[Any]]", self._datastore.pool)
+        # Readers have connections of their own: what psycopg prepared it forgets whenever a table
+        # is dropped or a transaction rolled back, and all else that was prepared with it.
+        self._readers = Datastore(place)
         self._recorder = PostgresTrackingRecorder(self._datastore, tracking_table_name="tracking")
+        self._statements: WeakKeyDictionary[psycopg.Connection[Any], Statements] = (
+            WeakKeyDictionary()
+        )
 
     def prepare(self, session: Session) -> None:
         """Create the schema and the table of tracked positions, one process at a time."""
@@ -139,46 +127,56 @@ class PostgresEngine:
             session.run(statement.as_string())
 
     @contextmanager
-    def _transaction(self, level: IsolationLevel, first: str = "") -> Iterator[Session]:
+    def _connection(self, store: Datastore) -> Iterator[psycopg.Connection[Any]]:
+        """A connection for one transaction, with errors as ours."""
+        pool = cast("Pool[psycopg.Connection[Any]]", store.pool)
         try:
-            with self._pool.connection() as connection:
-                connection.isolation_level = level
-                connection.read_only = not first
-                with connection.transaction():
-                    session = PostgresSession(connection, self._recorder)
-                    if first:
-                        session.run(first)
-                    yield session
+            with pool.connection() as connection:
+                yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise Unavailable(reason=type(error).__name__) from error
         except psycopg.errors.InsufficientPrivilege as error:
             reason = "the role may not do this"
             raise InvalidSettings("LEDGER_READ_URL", reason=reason) from error
 
-    def reading(self) -> AbstractContextManager[Session]:
+    @contextmanager
+    def reading(self, held: str = "") -> Iterator[Readable]:
         """A transaction that sees one state of the database throughout and changes nothing."""
-        return self._transaction(IsolationLevel.REPEATABLE_READ)
+        with self._connection(self._readers) as connection:
+            statements = self._statements.get(connection)
+            if statements is None:
+                statements = self._statements[connection] = Statements(connection.pgconn)
+            reader = PostgresReader(connection, statements)
+            try:
+                reader.begin(held)
+                yield reader
+                statements.run("COMMIT")
+            except BaseException:
+                statements.roll_back()
+                raise
 
-    def writing(self, *, durable: bool = True) -> AbstractContextManager[Session]:
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[Session]:
         """A transaction that is written whole when left without an error.
 
         A crash may take back one that is not durable, and all such since, but no table.
         """
         first = _IN_BOUNDED_TIME if durable else f"{_IN_BOUNDED_TIME}, {_NOT_WAITED_FOR}"
-        return self._transaction(IsolationLevel.READ_COMMITTED, first)
+        with self._connection(self._datastore) as connection:
+            connection.isolation_level = IsolationLevel.READ_COMMITTED
+            with connection.transaction():
+                session = PostgresSession(connection, self._recorder)
+                session.run(first)
+                yield session
 
     def close(self) -> None:
         """Close what is open."""
+        self._readers.close()
         self._datastore.close()
 
 
 _IN_BOUNDED_TIME: Final = f"SELECT set_config('lock_timeout', '{LOCK_WAIT_MS}', true)"
 _NOT_WAITED_FOR: Final = "set_config('synchronous_commit', 'off', true)"
-
-
-def _query(sql: str) -> bytes:
-    """Our SQL with psycopg's placeholders; there are no other percent or question marks in it."""
-    return sql.replace("?", "%s").encode()
 
 
 def _copied(value: Value) -> str:

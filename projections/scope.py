@@ -16,6 +16,7 @@ from ledger.domain.errors import (
     SourceNotFound,
 )
 from ledger.domain.values import Role, contains
+from projections.balances import region_of
 from projections.catalogue import NOT_FOUND, Listed, find_listed, list_all
 from projections.session import Snapshot
 
@@ -57,8 +58,7 @@ def require_whole(caller: Caller) -> None:
 
 def check_member(snapshot: Snapshot, caller: Caller, member: str, at: str = "member") -> None:
     """Whether a member is there and seen. Raises MemberNotFound."""
-    rows = snapshot.rows("SELECT region FROM {g}members WHERE member = ?", member)
-    if not rows or not caller.sees_region(rows[0][0]):
+    if not caller.sees_region(region_of(snapshot, member, at)):
         raise MemberNotFound(at, member=member)
 
 

@@ -23,17 +23,17 @@ class Readable(Protocol):
         """Rows of a query that may be long, in bounded memory."""
 
 
-class Session(Readable, Protocol):
-    """One transaction."""
+class Session(Protocol):
+    """One transaction that writes."""
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query, as tuples."""
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Carry out a statement."""
 
     def create(self, table: Table, prefix: str) -> None:
         """Create a table whose name begins with `prefix`."""
-
-    def hold(self, name: str) -> None:
-        """Keep a table from being dropped. Raises PositionMoved when it is gone or going."""
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
@@ -59,8 +59,12 @@ class Engine(Protocol):
     def prepare(self, session: Session) -> None:
         """Create what is not there yet; nobody else does so until the session ends."""
 
-    def reading(self) -> AbstractContextManager[Session]:
-        """A transaction that sees one state of the database throughout and changes nothing."""
+    def reading(self, held: str = "") -> AbstractContextManager[Readable]:
+        """A transaction that sees one state of the database throughout and changes nothing.
+
+        `held` names a table that is kept from being dropped, before anything is seen; raises
+        PositionMoved when it is gone or going.
+        """
 
     def writing(self, *, durable: bool = True) -> AbstractContextManager[Session]:
         """A transaction that is written whole when left without an error.
@@ -91,6 +95,7 @@ class Snapshot:
     ) -> None:
         self._session = session
         self._prefix = prefix
+        self._known: dict[tuple[object, ...], list[Any]] = {}
         self.generation = generation
         self.position = position
         self.as_of = as_of
@@ -103,9 +108,11 @@ class Snapshot:
 
         Figures are true there only where position and `as_of` are those of the tables.
         """
-        return Snapshot(
+        other = Snapshot(
             self._session, self.generation, position, self._prefix, as_of=as_of, moment=moment
         )
+        other._known = self._known
+        return other
 
     @property
     def keeps_sums(self) -> bool:
@@ -115,6 +122,13 @@ class Snapshot:
     def rows(self, sql: str, *params: object) -> list[Any]:
         """All rows of a query, as tuples; `{g}` stands before each table's name."""
         return self._session.rows(sql.format(g=self._prefix), params)
+
+    def once(self, sql: str, *params: object) -> list[Any]:
+        """As `rows`, but asked only once: who may see something asks for what is shown then."""
+        key = (sql, *params)
+        if key not in self._known:
+            self._known[key] = self.rows(sql, *params)
+        return self._known[key]
 
     def stream(self, sql: str, *params: object) -> Iterator[Any]:
         """Rows of a query that may be long, in bounded memory."""

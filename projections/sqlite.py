@@ -17,7 +17,7 @@ from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRe
 
 from ledger.domain.errors import InvalidSettings, Unavailable
 from ledger.store.pool import Pool
-from projections.session import Session
+from projections.session import Readable, Session
 from projections.tables import Record, Table, Type, counts_sql, create_sql, upsert_sql
 
 TYPES: Final[dict[Type, str]] = {"text": "TEXT", "integer": "INTEGER", "bytes": "BLOB"}
@@ -59,9 +59,6 @@ class SqliteSession:
         is_wide = any(column.type == "bytes" for column in table.columns)
         sql = create_sql(table, TYPES, "" if is_wide else " WITHOUT ROWID")
         self._connection.execute(sql.format(g=prefix))
-
-    def hold(self, name: str) -> None:
-        """Nothing to do: what a transaction sees stays."""
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
@@ -140,7 +137,7 @@ class SqliteEngine:
         return connection
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Session]:
+    def _transaction(self, begin: str) -> Iterator[SqliteSession]:
         try:
             with self._pool.connection() as connection:
                 connection.execute(begin)
@@ -157,7 +154,7 @@ class SqliteEngine:
                 raise InvalidSettings("LEDGER_READ_URL", reason=_name_of(error)) from error
             raise
 
-    def reading(self) -> AbstractContextManager[Session]:
+    def reading(self, held: str = "") -> AbstractContextManager[Readable]:  # noqa: ARG002 (what a transaction sees stays)
         """A transaction that sees one state of the database throughout and changes nothing."""
         return self._transaction("BEGIN")
 

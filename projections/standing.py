@@ -12,10 +12,10 @@ from operator import attrgetter
 from types import TracebackType
 from typing import Final, Self
 
-from ledger.domain.errors import MemberNotFound
 from ledger.domain.values import owner_of
 from ledger.log.codec import decode
 from ledger.store.log import LogStore, Row
+from projections.balances import region_of
 from projections.moments import Moment
 from projections.past import Pasts, folded
 from projections.session import Snapshot
@@ -72,10 +72,7 @@ class Standing:
 
     def region_of(self, member: str) -> str:
         """The region of a member who is known. Raises MemberNotFound."""
-        rows = self.member(member).rows("SELECT region FROM {g}members WHERE member = ?", member)
-        if not rows:
-            raise MemberNotFound("member", member=member)
-        return str(rows[0][0])
+        return region_of(self.member(member), member)
 
     def policy(self, policy: str) -> Snapshot:
         """Figures of one policy: its own stream names the grants, these the members."""

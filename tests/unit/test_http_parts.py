@@ -1,4 +1,4 @@
-"""The small parts of the service, each alone: spool, cursors, rates, keys, arrivals, looks."""
+"""The small parts of the service, each alone: routes, spool, cursors, keys, arrivals, looks."""
 
 import asyncio
 import threading
@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.routing import Match
 
 from api import cursors, rates
+from api.app import create_app
 from api.arrivals import Arrivals
 from api.auth import Keys
 from api.bounds import Bounds
@@ -34,6 +36,21 @@ from ledger.store.place import SqliteFile
 from ledger.store.requests import Answered, new_seed
 from projections.database import open_engine
 from projections.looks import Looks
+
+# routes
+
+
+@pytest.mark.parametrize("root", ["", "/ledger"])
+def test_routes_are_found_by_path_wherever_the_service_is_mounted(root: str) -> None:
+    for path, name in {
+        "/v1/totals": "/v1/totals",
+        "/v1/members/V1/balance": "/v1/members/{member}/balance",
+        "/v1/hours/V1-1/verify": "/v1/hours/{entry}/verify",
+    }.items():
+        scope = {"type": "http", "method": "GET", "path": root + path, "root_path": root}
+        found = [r for r in create_app().router.routes if r.matches(scope)[0] != Match.NONE]
+        assert [getattr(route, "path", "") for route in found] == [name]
+
 
 # spool
 

@@ -1,0 +1,121 @@
+"""Reading from PostgreSQL with one round trip a question, through the libpq that psycopg wraps.
+
+A cursor lets go of the interpreter at each step of a query, and whoever else answers takes it
+meanwhile: with two readers that takes longer than the questions themselves. Here a question is
+one call, of a statement the server has planned before; values are converted by psycopg.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any, Final
+from uuid import uuid4
+
+import psycopg
+from psycopg import abc
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
+from psycopg.rows import tuple_row
+
+from projections.session import PositionMoved
+
+#: Statements the server remembers for a connection; psycopg's own are counted apart.
+STATEMENTS_MAX: Final = 100
+STREAMED_ROWS: Final = 5000
+_BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_DONE: Final = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+_GOING: Final = (psycopg.errors.UndefinedTable, psycopg.errors.LockNotAvailable)
+
+
+def query(sql: str) -> bytes:
+    """Our SQL with psycopg's placeholders; there are no other percent or question marks in it."""
+    return sql.replace("?", "%s").encode()
+
+
+def _numbered(sql: str) -> bytes:
+    """Our SQL with the server's placeholders."""
+    first, *rest = sql.split("?")
+    return "".join([first, *(f"${n}{part}" for n, part in enumerate(rest, 1))]).encode()
+
+
+class Statements:
+    """What was prepared on one connection; those used last are kept."""
+
+    def __init__(self, pgconn: PGconn) -> None:
+        self._pgconn = pgconn
+        self._names: OrderedDict[tuple[str, tuple[int, ...]], bytes] = OrderedDict()
+        self._numbers = count()
+
+    def run(self, command: str) -> None:
+        """Carry out one or several commands at once. Raises psycopg.Error."""
+        self._checked(self._pgconn.exec_(command.encode()))
+
+    def ask(self, sql: str, values: Sequence[Any], how: abc.Transformer) -> PGresult:
+        """Ask with values as `how` has just dumped them. Raises psycopg.Error."""
+        key = (sql, how.types or ())
+        name = self._names.get(key)
+        if name is None:
+            name = self._prepare(key)
+        self._names.move_to_end(key)
+        return self._checked(self._pgconn.exec_prepared(name, values, how.formats))
+
+    def _prepare(self, key: tuple[str, tuple[int, ...]]) -> bytes:
+        while len(self._names) >= STATEMENTS_MAX:
+            _, oldest = self._names.popitem(last=False)
+            self.run(f"DEALLOCATE {oldest.decode()}")
+        sql, types = key
+        name = b"ledger_%d" % next(self._numbers)
+        self._checked(self._pgconn.prepare(name, _numbered(sql), types))
+        self._names[key] = name
+        return name
+
+    def roll_back(self) -> None:
+        """End a transaction that met trouble, if the line still stands."""
+        is_open = self._pgconn.transaction_status != TransactionStatus.IDLE
+        if is_open and self._pgconn.status == ConnStatus.OK:
+            self._pgconn.exec_(b"ROLLBACK")
+
+    def _checked(self, result: PGresult) -> PGresult:
+        if result.status in _DONE:
+            return result
+        if self._pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError(result.get_error_message())
+        raise error_from_result(result)
+
+
+class PostgresReader:
+    """One transaction that reads, on one connection."""
+
+    def __init__(self, connection: psycopg.Connection[Any], statements: Statements) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._values = Transformer(connection)
+
+    def begin(self, held: str) -> None:
+        """Begin, and keep a table from being dropped, unless none is named.
+
+        Raises PositionMoved when it is gone. Or about to go: who waits for an older reader to
+        drop it would keep us waiting behind him.
+        """
+        lock = f"; LOCK TABLE {held} IN ACCESS SHARE MODE NOWAIT" if held else ""
+        try:
+            self._statements.run(_BEGIN + lock)
+        except _GOING as error:
+            raise PositionMoved(table=held) from error
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query, as tuples."""
+        how = self._values
+        values = how.dump_sequence(params, [PyFormat.AUTO] * len(params))
+        result = self._statements.ask(sql, values, how)
+        how.set_pgresult(result)
+        return how.load_rows(0, result.ntuples, tuple)
+
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
+        """Rows of a query that may be long, in bounded memory."""
+        name = f"stream_{uuid4().hex}"
+        with self._connection.cursor(name=name, row_factory=tuple_row) as cursor:
+            cursor.itersize = STREAMED_ROWS
+            yield from cursor.execute(query(sql), params or None)
