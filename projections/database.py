@@ -6,19 +6,18 @@ compare and swap. Each generation has its tracked position, written in the
 transaction of the deltas that lead to it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 from ledger.store.place import Place, SqliteFile
 from projections.models import TABLES
 from projections.postings import POSTINGS
-from projections.session import Engine, PositionMoved, Session, Snapshot
+from projections.session import Engine, Made, PositionMoved, Session, Snapshot
 from projections.sqlite import SqliteEngine
 from projections.tables import (
     Column,
     Deltas,
-    Record,
     Table,
     index_sql,
     integers,
@@ -107,6 +106,24 @@ class Reads:
                 return Snapshot(session, chosen, position, self._prefix(chosen))
         raise PositionMoved(generation=generation)
 
+    @contextmanager
+    def read_beside(self, new: int) -> Iterator[tuple[Snapshot, Snapshot]]:
+        """The generation in use and a new one at one moment, for questions that take their time.
+
+        Raises PositionMoved when the new one is gone.
+        """
+        with self._engine.reading() as session:
+            session.take_time()
+            current, position = self._stand(session, None)
+            _, reached = self._stand(session, new)
+            if reached < 0:
+                raise PositionMoved(generation=new)
+            session.hold(self._prefix(new) + TABLES[0].name)
+            yield (
+                Snapshot(session, current, position, self._prefix(current)),
+                Snapshot(session, new, reached, self._prefix(new)),
+            )
+
     @property
     def position(self) -> int:
         """The position the read models are true at."""
@@ -147,10 +164,9 @@ class Reads:
             self._create(session, fresh)
             return fresh
 
-    def load(self, generation: int, table: Table, records: Sequence[Record]) -> None:
-        """Put rows into a table of a new generation; they count once `write` says how far."""
-        with self._engine.writing(durable=False) as session:
-            session.insert(table, self._prefix(generation), records)
+    def load(self, generation: int, made: Made) -> None:
+        """Fill a table of a new generation; its rows count once `write` says how far they go."""
+        self._engine.load(self._prefix(generation), made)
 
     def _create(self, session: Session, generation: int) -> None:
         for table in (*TABLES, TIP):

@@ -7,6 +7,7 @@ and the switch from one generation to another are waited for.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from ledger.domain.errors import InvalidSettings, Unavailable
 from ledger.store.place import PostgresSchema
 from ledger.store.pool import Pool
 from ledger.store.postgres_datastore import Datastore
-from projections.session import PositionMoved, Session
+from projections.session import Made, PositionMoved, Session
 from projections.tables import Record, Table, Type, Value, counts_sql, create_sql, upsert_sql
 
 #: Bytes decide the order of text, as on SQLite.
@@ -31,6 +32,8 @@ STORAGE: Final = " WITH (fillfactor = 70, vacuum_truncate = off)"
 #: Deltas from which a temporary table and COPY are cheaper than one statement.
 COPY_FROM_RECORDS: Final = 50
 STREAMED_ROWS: Final = 5000
+#: Bytes of a file that are in memory at once.
+COPIED_BYTES: Final = 1_048_576
 LOCK_WAIT_MS: Final = 5000
 #: Held while an empty schema is set up, so that only one process does.
 SETUP_LOCK: Final = 0x72656164
@@ -78,6 +81,10 @@ class PostgresSession:
         except (psycopg.errors.UndefinedTable, psycopg.errors.LockNotAvailable) as error:
             raise PositionMoved(table=name) from error
 
+    def take_time(self) -> None:
+        """Let each statement take as long as it needs: those that go through whole tables."""
+        self.run("SELECT set_config('statement_timeout', '0', true)")
+
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
         if len(records) < COPY_FROM_RECORDS and table.counted_in is None:
@@ -101,9 +108,18 @@ class PostgresSession:
         source = f"SELECT * FROM {name}"
         self.run(upsert_sql(table, TYPES, source).format(g=prefix))
 
-    def insert(self, table: Table, prefix: str, records: Sequence[Record]) -> None:
-        """Put rows into a table that has none of them, by COPY."""
-        self._copy_in(f"{prefix}{table.name}", records)
+    def fill(self, table: Table, prefix: str, csv: Path) -> None:
+        """Put rows into a table that has none by COPY; the index of its key is made afterwards."""
+        name, key = f"{prefix}{table.name}", ", ".join(table.names("key"))
+        self.run(f"ALTER TABLE {name} DROP CONSTRAINT {name.rpartition('.')[2]}_pkey")
+        with (
+            csv.open("rb") as file,
+            self._connection.cursor() as cursor,
+            cursor.copy(_query(f"COPY {name} FROM STDIN (FORMAT csv)")) as copy,
+        ):
+            while part := file.read(COPIED_BYTES):
+                copy.write(part)
+        self.run(f"ALTER TABLE {name} ADD PRIMARY KEY ({key})")
 
     def _copy_in(self, name: str, records: Sequence[Record]) -> None:
         with (
@@ -139,7 +155,7 @@ class PostgresEngine:
             session.run(statement.as_string())
 
     @contextmanager
-    def _transaction(self, level: IsolationLevel, first: str = "") -> Iterator[Session]:
+    def _transaction(self, level: IsolationLevel, first: str = "") -> Iterator[PostgresSession]:
         try:
             with self._pool.connection() as connection:
                 connection.isolation_level = level
@@ -164,8 +180,17 @@ class PostgresEngine:
 
         A crash may take back one that is not durable, and all such since, but no table.
         """
-        first = _IN_BOUNDED_TIME if durable else f"{_IN_BOUNDED_TIME}, {_NOT_WAITED_FOR}"
+        first = _IN_BOUNDED_TIME if durable else _NOT_WAITED_FOR
         return self._transaction(IsolationLevel.READ_COMMITTED, first)
+
+    def load(self, prefix: str, made: Made) -> None:
+        """Put rows into a table of a generation that has none, in one transaction."""
+        with (
+            made.csv() as csv,
+            self._transaction(IsolationLevel.READ_COMMITTED, _NOT_WAITED_FOR) as session,
+        ):
+            session.take_time()
+            session.fill(made.table, prefix, csv)
 
     def close(self) -> None:
         """Close what is open."""
@@ -173,7 +198,7 @@ class PostgresEngine:
 
 
 _IN_BOUNDED_TIME: Final = f"SELECT set_config('lock_timeout', '{LOCK_WAIT_MS}', true)"
-_NOT_WAITED_FOR: Final = "set_config('synchronous_commit', 'off', true)"
+_NOT_WAITED_FOR: Final = f"{_IN_BOUNDED_TIME}, set_config('synchronous_commit', 'off', true)"
 
 
 def _query(sql: str) -> bytes:

@@ -140,13 +140,21 @@ def compare(
     """The position both were compared at, and the tables that differ."""
     with reads.read() as live:
         catch_up(store, reads, limit, until=live.position, generation=new)
-        with reads.read(new) as fresh:
-            return live.position, _differences(live, fresh)
+        with reads.read_beside(new) as (later, fresh):
+            return live.position, _differences(live, later, fresh)
 
 
-def _differences(live: Snapshot, fresh: Snapshot) -> list[Difference]:
+def _differences(live: Snapshot, later: Snapshot, fresh: Snapshot) -> list[Difference]:
+    """The tables that differ. `later`: those in use as the fresh ones' transaction sees them.
+
+    Where these are still what they were, the database compares; rows are read where it finds any
+    that differ, or where they have moved on.
+    """
+    is_still = (later.generation, later.position) == (live.generation, live.position)
     found = []
     for table in TABLES:
+        if is_still and later.has_the_rows_of(fresh, table):
+            continue
         live_row, fresh_row = first_difference(live, fresh, table)
         if live_row is not None or fresh_row is not None:
             found.append(

@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any, Final, Self
+from uuid import uuid4
 
 import duckdb
 
@@ -38,8 +40,9 @@ class Replay:
         """Over columns that reach the position; nothing is recomputed yet."""
         assert position <= columns.position
         self.position, self.as_of = position, as_of
+        self._folder = columns.folder
         self._connection = connect()
-        self._connection.execute(f"SET temp_directory = '{quoted(columns.folder)}'")
+        self._connection.execute(f"SET temp_directory = '{quoted(self._folder)}'")
         self._connection.execute(f"CREATE SCHEMA {PREFIX[:-1]}")
         columns.open(self._connection, position)
         self._sums = Sums(columns.sums(position), as_of)
@@ -72,6 +75,16 @@ class Replay:
         """Carry out a statement on the tables it names, which are made if need be."""
         self.make(*_NAMED.findall(sql))
         return self._connection.cursor().execute(sql, params)
+
+    @contextmanager
+    def csv(self, sql: str) -> Iterator[Path]:
+        """A file of the rows of a query, for a while. An empty text has quotes, a null has none."""
+        path = self._folder / f"{uuid4().hex}.csv"
+        try:
+            self.run(f"COPY ({sql}) TO '{quoted(path)}' (FORMAT csv, HEADER false)")
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def snapshot(self) -> Snapshot:
         """What every query of the read models runs on."""

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from ledger.domain.errors import LedgerError
-from projections.tables import Record, Table
+from projections.tables import Record, Table, counts_of_both_sql
 
 
 class PositionMoved(LedgerError):  # noqa: N818 (a turn of events, like the store's HeadMoved)
@@ -35,14 +36,28 @@ class Session(Readable, Protocol):
     def hold(self, name: str) -> None:
         """Keep a table from being dropped. Raises PositionMoved when it is gone or going."""
 
+    def take_time(self) -> None:
+        """Let each statement take as long as it needs: those that go through whole tables."""
+
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
 
-    def insert(self, table: Table, prefix: str, records: Sequence[Record]) -> None:
-        """Put rows into a table that has none of them."""
-
     def track(self, name: str, position: int) -> None:
         """Move the position tracked under a name forward, with the library's recorder."""
+
+
+class Made(Protocol):
+    """The rows of a table that was made elsewhere, in the order of its key."""
+
+    @property
+    def table(self) -> Table:
+        """The table."""
+
+    def records(self) -> Iterator[list[Record]]:
+        """The rows, some thousands at a time."""
+
+    def csv(self) -> AbstractContextManager[Path]:
+        """A file of the rows: an empty field is null, text that is empty stands in quotes."""
 
 
 class Engine(Protocol):
@@ -68,6 +83,12 @@ class Engine(Protocol):
         One that is not durable may be lost in a crash, with all that were written after it.
         """
 
+    def load(self, prefix: str, made: Made) -> None:
+        """Put rows into a table of a generation that has none, in one transaction or in several.
+
+        Durable with what is written after it.
+        """
+
     def close(self) -> None:
         """Close what is open."""
 
@@ -90,7 +111,8 @@ class Snapshot:
         moment: datetime | None = None,
     ) -> None:
         self._session = session
-        self._prefix = prefix
+        #: What the names of its tables begin with.
+        self.prefix = prefix
         self.generation = generation
         self.position = position
         self.as_of = as_of
@@ -104,8 +126,14 @@ class Snapshot:
         Figures are true there only where position and `as_of` are those of the tables.
         """
         return Snapshot(
-            self._session, self.generation, position, self._prefix, as_of=as_of, moment=moment
+            self._session, self.generation, position, self.prefix, as_of=as_of, moment=moment
         )
+
+    def has_the_rows_of(self, other: "Snapshot", table: Table) -> bool:
+        """Whether a table has the very rows that it has in another generation, as we see that."""
+        sql = counts_of_both_sql(table, self.prefix, other.prefix)
+        ((ours, theirs, both),) = self._session.rows(sql)
+        return bool(ours == theirs == both)
 
     @property
     def keeps_sums(self) -> bool:
@@ -114,8 +142,8 @@ class Snapshot:
 
     def rows(self, sql: str, *params: object) -> list[Any]:
         """All rows of a query, as tuples; `{g}` stands before each table's name."""
-        return self._session.rows(sql.format(g=self._prefix), params)
+        return self._session.rows(sql.format(g=self.prefix), params)
 
     def stream(self, sql: str, *params: object) -> Iterator[Any]:
         """Rows of a query that may be long, in bounded memory."""
-        return self._session.stream(sql.format(g=self._prefix), params)
+        return self._session.stream(sql.format(g=self.prefix), params)

@@ -1,7 +1,6 @@
 """Lines put together by the database are those that rows give, on each database."""
 
-from ledger.store.log import Batch, LogStore
-from ledger.store.recorder import LINES_TOGETHER
+from ledger.store.log import LINES_TOGETHER, Batch, LogStore
 from tests.told import ROWS
 
 

@@ -6,7 +6,8 @@ text the rules let through can be kept.
 
 from typing import Final, NamedTuple
 
-from ledger.store.recorder import LINES_TOGETHER, Statements
+from ledger.store.log import LINES_TOGETHER
+from ledger.store.recorder import Statements
 
 #: First half of all advisory lock keys of ours: "hour".
 LOCKS: Final = 0x686F7572

@@ -35,8 +35,6 @@ from ledger.store.log import (
 
 #: Streams read with one statement.
 STREAMS_AT_ONCE: Final = 500
-#: Lines a database joins at once: more of them fit no processor's cache.
-LINES_TOGETHER: Final = 400
 NOT_INITIALISED: Final = "there is no ledger yet: run hourledger init"
 
 
@@ -55,8 +53,7 @@ class Statements(NamedTuple):
     streams: str
     #: after, limit → columns of Row
     rows: str
-    #: after, until, topics → a position, and of the LINES_TOGETHER behind it the canonical lines of
-    #: these topics with newlines between, and those of all others
+    #: after, until, topics → position, and lines of LINES_TOGETHER behind it: of these, of others
     lines: str
     #: positions → columns of Row
     rows_at: str

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from ledger.store.recorder import LINES_TOGETHER, Statements
+from ledger.store.log import LINES_TOGETHER
+from ledger.store.recorder import Statements
 
 #: "hour" in the file's header: `file` and we can tell what it is.
 APPLICATION_ID: Final = 0x686F7572
