@@ -88,16 +88,21 @@ class Reads:
         return current, -1 if position is None else position
 
     @contextmanager
-    def read(self, generation: int | None = None) -> Iterator[Snapshot]:
-        """One consistent view, of the generation in use unless one is named."""
-        with ExitStack() as stack:
-            yield self._enter(stack, generation)
+    def read(self, generation: int | None = None, *, unhurried: bool = False) -> Iterator[Snapshot]:
+        """One consistent view, of the generation in use unless one is named.
 
-    def _enter(self, stack: ExitStack, generation: int | None) -> Snapshot:
+        `unhurried`: for going through whole tables, however long that takes.
+        """
+        with ExitStack() as stack:
+            yield self._enter(stack, generation, unhurried=unhurried)
+
+    def _enter(self, stack: ExitStack, generation: int | None, *, unhurried: bool) -> Snapshot:
         """A snapshot that lasts as long as the stack; again when its tables went meanwhile."""
         for _ in range(ENTRIES_MAX):
             with suppress(PositionMoved), ExitStack() as attempt:
                 session = attempt.enter_context(self._engine.reading())
+                if unhurried:
+                    session.take_time()
                 chosen, position = self._stand(session, generation)
                 session.hold(self._prefix(chosen) + TABLES[0].name)
                 if position < 0:
@@ -108,7 +113,7 @@ class Reads:
 
     @contextmanager
     def read_beside(self, new: int) -> Iterator[tuple[Snapshot, Snapshot]]:
-        """The generation in use and a new one at one moment, for questions that take their time.
+        """The generation in use and a new one as one transaction sees them, unhurried.
 
         Raises PositionMoved when the new one is gone.
         """

@@ -82,8 +82,8 @@ class PostgresSession:
             raise PositionMoved(table=name) from error
 
     def take_time(self) -> None:
-        """Let each statement take as long as it needs: those that go through whole tables."""
-        self.run("SELECT set_config('statement_timeout', '0', true)")
+        """Let the rest of it take as long as it needs, for going through whole tables."""
+        self.run(_UNHURRIED)
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
@@ -199,6 +199,10 @@ class PostgresEngine:
 
 _IN_BOUNDED_TIME: Final = f"SELECT set_config('lock_timeout', '{LOCK_WAIT_MS}', true)"
 _NOT_WAITED_FOR: Final = f"{_IN_BOUNDED_TIME}, set_config('synchronous_commit', 'off', true)"
+_UNHURRIED: Final = (
+    "SELECT set_config('statement_timeout', '0', true),"
+    " set_config('idle_in_transaction_session_timeout', '0', true)"
+)
 
 
 def _query(sql: str) -> bytes:

@@ -37,7 +37,7 @@ class Session(Readable, Protocol):
         """Keep a table from being dropped. Raises PositionMoved when it is gone or going."""
 
     def take_time(self) -> None:
-        """Let each statement take as long as it needs: those that go through whole tables."""
+        """Let the rest of it take as long as it needs, for going through whole tables."""
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
@@ -130,7 +130,12 @@ class Snapshot:
         )
 
     def has_the_rows_of(self, other: "Snapshot", table: Table) -> bool:
-        """Whether a table has the very rows that it has in another generation, as we see that."""
+        """Whether a table is found to have the very rows that it has in another generation.
+
+        Only what one transaction sees can be compared by the database: False for anything else.
+        """
+        if other._session is not self._session:  # noqa: SLF001 (of our kind)
+            return False
         sql = counts_of_both_sql(table, self.prefix, other.prefix)
         ((ours, theirs, both),) = self._session.rows(sql)
         return bool(ours == theirs == both)

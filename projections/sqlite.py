@@ -64,7 +64,7 @@ class SqliteSession:
         """Nothing to do: what a transaction sees stays."""
 
     def take_time(self) -> None:
-        """Nothing to do: they do."""
+        """Nothing to do: nobody hurries it."""
 
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
