@@ -13,6 +13,8 @@ from ledger.store.log import LogStore
 from ledger.store.tree import leaf_at
 from projections.database import Reads
 from projections.models import TABLES
+from projections.participation import ACTIVE
+from projections.recompute import VERIFIED
 from projections.replay import PREFIX, Replay, replayed
 from projections.segments import Segment
 from projections.tables import Progress, Record, Table, ordered_sql, unwatched
@@ -52,6 +54,8 @@ def _made(replay: Replay) -> Iterator["MadeTable"]:
     for table in TABLES:
         replay.make(table.name)
         yield MadeTable(replay, table)
+        if table is ACTIVE:
+            replay.drop(VERIFIED)  # the largest of all; nothing else is made of it
 
 
 class MadeTable(NamedTuple):
