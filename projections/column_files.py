@@ -1,6 +1,7 @@
 """Files of typed columns: from the lines of the log to Parquet, and from Parquet to queries."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +14,23 @@ from ledger.domain.errors import CorruptLog
 from ledger.store.log import LogStore
 from projections.catalogue import RULING
 from projections.columnar import ID
-from projections.columns import COLUMNS, NOTHING, typed
+from projections.columns import (
+    COLUMNS,
+    FIELDS,
+    FREQUENT,
+    FREQUENT_FIELDS,
+    NOTHING,
+    PLACE,
+    typed,
+)
 from projections.tables import Progress, unwatched
 
 #: Lines asked for at once.
 LINES_AT_ONCE: Final = 10_000
 #: Events taken apart at once where nothing is sealed.
 TAKEN_AT_ONCE: Final = 122_880
+#: Threads that take lines apart, one for each of the two processors we count on.
+WORKERS: Final = 2
 #: The schema of what no sealed sums have.
 REST: Final = "rest"
 
@@ -41,12 +52,20 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 def lines_between(store: LogStore, after: int, until: int) -> Iterator[bytes]:
     """The lines above `after` up to `until`, some thousands at a time. Raises CorruptLog."""
+    for _, lines in lines_apart(store, after, until, ()):
+        yield lines
+
+
+def lines_apart(
+    store: LogStore, after: int, until: int, topics: Sequence[str]
+) -> Iterator[tuple[bytes, bytes]]:
+    """The same, those of some topics apart from all others. Raises CorruptLog."""
     while after < until:
         limit = min(LINES_AT_ONCE, until - after)
-        lines = store.select_lines(after, limit)
-        if lines.count(b"\n") + bool(lines) != limit:
+        found = store.select_lines_apart(after, limit, topics)
+        if sum(lines.count(b"\n") + bool(lines) for lines in found) != limit:
             raise CorruptLog("position", after=after, error="missing")
-        yield lines
+        yield found
         after += limit
 
 
@@ -76,6 +95,8 @@ class Columns:
         self.position = sealed[-1].last if sealed else 0
         self._store = store
         self._sealed = list(sealed)
+        #: Of events that are not sealed: those of FREQUENT, and all others.
+        self._frequent: list[Path] = []
         self._tail: list[Path] = []
         self._folder = TemporaryDirectory(prefix="hourledger-")
         self.folder = Path(self._folder.name)
@@ -83,27 +104,40 @@ class Columns:
     def extend(self, until: int, progress: Progress = unwatched) -> None:
         """Take in the log up to a position.
 
-        The next lines are read while those before are taken apart. Raises CorruptLog, Unavailable.
+        Some stretches of it at once, a thread each: while the database puts lines together for
+        one, those of another are taken apart. Raises CorruptLog, Unavailable.
         """
-        with ThreadPoolExecutor(1, "ledger-columns") as thread, connect() as connection:
-            pending: Future[Path] | None = None
+        with ThreadPoolExecutor(WORKERS, "ledger-columns") as threads, connect() as connection:
+            connection.execute("SET threads = 1")  # of its own; ours come on top
+            pending: deque[tuple[int, Future[tuple[list[Path], list[Path]]]]] = deque()
+            begun = self.position
             while self.position < until:
-                last = min(until, self.position + TAKEN_AT_ONCE)
-                lines = self._write_lines(last, progress)
-                if pending is not None:
-                    self._tail.append(pending.result())
-                pending = thread.submit(_take_apart, connection, lines)
+                while begun < until and len(pending) < WORKERS + 1:
+                    last = min(until, begun + TAKEN_AT_ONCE)
+                    taken = threads.submit(self._take_apart, connection.cursor(), begun, last)
+                    pending.append((last, taken))
+                    begun = last
+                last, taken = pending.popleft()
+                frequent, others = taken.result()
+                self._frequent += frequent
+                self._tail += others
+                progress(last - self.position)
                 self.position = last
-            if pending is not None:
-                self._tail.append(pending.result())
 
-    def _write_lines(self, until: int, progress: Progress) -> Path:
-        path = self.folder / f"{until}.lines"
-        with path.open("wb") as file:
-            for text in lines_between(self._store, self.position, until):
-                file.write(text + b"\n")
-                progress(text.count(b"\n") + 1)
-        return path
+    def _take_apart(
+        self, connection: duckdb.DuckDBPyConnection, after: int, until: int
+    ) -> tuple[list[Path], list[Path]]:
+        """Turn the lines between two positions into columns: of FREQUENT, and of all others."""
+        frequent, others = (self.folder / f"{until}.{name}" for name in ("frequent", "others"))
+        with frequent.open("wb") as one, others.open("wb") as other:
+            for found in lines_apart(self._store, after, until, FREQUENT):
+                for file, lines in zip((one, other), found, strict=True):
+                    if lines:
+                        file.writelines((lines, b"\n"))
+        return (
+            _take_lines_apart(connection, frequent, FREQUENT_FIELDS),
+            _take_lines_apart(connection, others, FIELDS),
+        )
 
     def open(self, connection: duckdb.DuckDBPyConnection, position: int) -> None:
         """Make two views `events`: of all up to a position, and in REST of what no `sums` have.
@@ -117,8 +151,8 @@ class Columns:
         sealed = [each.columns for each in reached]
         rest = [each.columns for each in reached if each.last > position]
         connection.execute(f"CREATE SCHEMA {REST}")
-        view(connection, "events", [*sealed, *self._tail], position)
-        view(connection, f"{REST}.events", [*rest, *self._tail], position)
+        for name, files in (("events", sealed), (f"{REST}.events", rest)):
+            view(connection, name, [*files, *self._tail], self._frequent, position)
         connection.execute("CREATE TABLE rules (position BIGINT, state VARCHAR)")
         if sealed:
             source = f"read_parquet({listed(sealed)})"
@@ -170,27 +204,42 @@ class Columns:
 _RULING: Final = ", ".join(map(repr, RULING))
 
 
-def _take_apart(connection: duckdb.DuckDBPyConnection, lines: Path) -> Path:
-    path = lines.with_suffix(".parquet")
-    write_parquet(connection, typed(quoted(lines)), path, "lz4")
+def _take_lines_apart(
+    connection: duckdb.DuckDBPyConnection, lines: Path, told: Mapping[str, str]
+) -> list[Path]:
+    """Turn a file of lines, if there are any in it, into one of columns."""
+    path = lines.with_suffix(f"{lines.suffix}.parquet")
+    is_any = lines.stat().st_size > 0
+    if is_any:
+        write_parquet(connection, typed(quoted(lines), told), path, "lz4")
     lines.unlink()
-    return path
+    return [path] if is_any else []
 
 
 def view(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     files: Sequence[Path],
+    frequent: Sequence[Path] = (),
     position: int | None = None,
 ) -> None:
-    """Make a view of all columns in some files, up to a position if one is given, and `owner`."""
-    source = f"read_parquet({listed(files)})" if files else f"({NOTHING})"
-    columns = ", ".join(f'"{column}"' for column in COLUMNS)
+    """Make a view of all columns in some files, up to a position if one is given, and `owner`.
+
+    `frequent`: files of FREQUENT, which have the columns of those only.
+    """
+    source = _selected(COLUMNS, files) if files else NOTHING
+    if frequent:
+        source += f" UNION ALL BY NAME {_selected((*PLACE, *FREQUENT_FIELDS), frequent)}"
     until = "" if position is None else f" WHERE position <= {position}"
     connection.execute(
-        f"CREATE VIEW {name} AS SELECT {columns}, {ID.format('originator_id')} AS owner"
-        f" FROM {source}{until}"
+        f"CREATE VIEW {name} AS SELECT *, {ID.format('originator_id')} AS owner"
+        f" FROM ({source}){until}"
     )
+
+
+def _selected(names: Iterable[str], files: Sequence[Path]) -> str:
+    columns = ", ".join(f'"{name}"' for name in names)
+    return f"SELECT {columns} FROM read_parquet({listed(files)})"
 
 
 def listed(paths: Sequence[Path]) -> str:

@@ -5,6 +5,7 @@ posting table, an absent field is null, days are days without any time zone. The
 follow from the posting table and the events; those that only read models ask for stand here.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from string import Formatter
 from types import UnionType
@@ -84,6 +85,16 @@ FIELDS: Final[dict[str, str]] = _typed(tuple(dict.fromkeys((*_moved(), *TOLD))))
 #: What the columns are: another form is another fingerprint, and an older segment is not read.
 COLUMNS: Final[tuple[str, ...]] = (*PLACE, *FIELDS)
 
+#: Topics of which most events are. Lines of these are taken apart by themselves, without the
+#: columns they never have: that takes a third less time.
+FREQUENT: Final = ("HoursLogged", "HoursVerified")
+#: The fields that their events have.
+FREQUENT_FIELDS: Final = {
+    name: declared
+    for name, declared in FIELDS.items()
+    if any(name in TOPICS[topic].__struct_fields__ for topic in FREQUENT)
+}
+
 #: The line's structure, as DuckDB reads JSON: what is not named here is passed over.
 _STRUCTURE: Final = msgspec.json.encode(
     PLACE
@@ -139,7 +150,11 @@ def _column(name: str, declared: str) -> str:
 
 
 _PLACED: Final = ", ".join(PLACE)
-_TOLD_COLUMNS: Final = ", ".join(_column(name, declared) for name, declared in FIELDS.items())
+
+
+def _told_columns(fields: Mapping[str, str]) -> str:
+    """Fields as their columns have them."""
+    return ", ".join(_column(name, declared) for name, declared in fields.items())
 
 
 def whole(lines: str) -> str:
@@ -150,7 +165,7 @@ def whole(lines: str) -> str:
         " header = false, delim = '\x1f', quote = '', escape = '', new_line = '\\n')"
     )
     return (
-        f"SELECT {_PLACED}, {_TOLD_COLUMNS},"
+        f"SELECT {_PLACED}, {_told_columns(FIELDS)},"
         f" CASE WHEN topic IN ({_RULING}) THEN state END AS rule, state FROM ("
         f" SELECT {_PLACED}, told, {_STATE} AS state FROM ("
         f"  SELECT {place}, read.state AS told, line FROM ("
@@ -158,12 +173,15 @@ def whole(lines: str) -> str:
     )
 
 
-def typed(lines: str) -> str:
-    """The query for the typed columns alone, which takes a third less time."""
-    fields = ", ".join(f'"{name}" {declared}' for name, declared in FIELDS.items())
+def typed(lines: str, told: Mapping[str, str] = FIELDS) -> str:
+    """The query for the typed columns alone, which takes a third less time.
+
+    `told`: the fields to take out of the events, with their types; those of FREQUENT have few.
+    """
+    fields = ", ".join(f'"{name}" {declared}' for name, declared in told.items())
     columns = ", ".join(f"'{name}': '{declared}'" for name, declared in PLACE.items())
     return (
-        f"SELECT {_PLACED}, {_TOLD_COLUMNS} FROM (SELECT {_PLACED}, state AS told FROM"
+        f"SELECT {_PLACED}, {_told_columns(told)} FROM (SELECT {_PLACED}, state AS told FROM"
         f" read_json('{lines}', format = 'newline_delimited', ignore_errors = false,"
         f" columns = {{{columns}, 'state': 'STRUCT({fields})'}}))"
     )

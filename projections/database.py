@@ -6,19 +6,18 @@ compare and swap. Each generation has its tracked position, written in the
 transaction of the deltas that lead to it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 from ledger.store.place import Place, SqliteFile
 from projections.models import TABLES
 from projections.postings import POSTINGS
-from projections.session import Engine, PositionMoved, Readable, Session, Snapshot
+from projections.session import Engine, Made, PositionMoved, Readable, Session, Snapshot
 from projections.sqlite import SqliteEngine
 from projections.tables import (
     Column,
     Deltas,
-    Record,
     Table,
     index_sql,
     integers,
@@ -90,18 +89,23 @@ class Reads:
         return current, -1 if position is None else position
 
     @contextmanager
-    def read(self, generation: int | None = None) -> Iterator[Snapshot]:
-        """One consistent view, of the generation in use unless one is named."""
-        with ExitStack() as stack:
-            yield self._enter(stack, generation)
+    def read(self, generation: int | None = None, *, unhurried: bool = False) -> Iterator[Snapshot]:
+        """One consistent view, of the generation in use unless one is named.
 
-    def _enter(self, stack: ExitStack, generation: int | None) -> Snapshot:
+        `unhurried`: for going through whole tables, however long that takes.
+        """
+        with ExitStack() as stack:
+            yield self._enter(stack, generation, unhurried=unhurried)
+
+    def _enter(self, stack: ExitStack, generation: int | None, *, unhurried: bool) -> Snapshot:
         """A snapshot that lasts as long as the stack; again when its tables went meanwhile."""
         for _ in range(ENTRIES_MAX):
             chosen = self._last if generation is None else generation
             prefix = self._prefix(chosen)
             with suppress(PositionMoved), ExitStack() as attempt:
                 session = attempt.enter_context(self._engine.reading(prefix + TABLES[0].name))
+                if unhurried:
+                    session.take_time()
                 current, position = self._stand(session, chosen)
                 if position >= 0 and (generation is not None or current == chosen):
                     stack.push(attempt.pop_all())
@@ -114,6 +118,23 @@ class Reads:
         """The generation in use now."""
         with self._engine.reading() as session:
             return self._current(session)
+
+    @contextmanager
+    def read_beside(self, new: int) -> Iterator[tuple[Snapshot, Snapshot]]:
+        """The generation in use and a new one as one transaction sees them, unhurried.
+
+        Raises PositionMoved when the new one is gone.
+        """
+        with self._engine.reading(self._prefix(new) + TABLES[0].name) as session:
+            session.take_time()
+            current, reached = self._stand(session, new)
+            _, position = self._stand(session, current)
+            if reached < 0:
+                raise PositionMoved(generation=new)
+            yield (
+                Snapshot(session, current, position, self._prefix(current)),
+                Snapshot(session, new, reached, self._prefix(new)),
+            )
 
     @property
     def position(self) -> int:
@@ -155,10 +176,9 @@ class Reads:
             self._create(session, fresh)
             return fresh
 
-    def load(self, generation: int, table: Table, records: Sequence[Record]) -> None:
-        """Put rows into a table of a new generation; they count once `write` says how far."""
-        with self._engine.writing(durable=False) as session:
-            session.insert(table, self._prefix(generation), records)
+    def load(self, generation: int, made: Made) -> None:
+        """Fill a table of a new generation; its rows count once `write` says how far they go."""
+        self._engine.load(self._prefix(generation), made)
 
     def _create(self, session: Session, generation: int) -> None:
         for table in (*TABLES, TIP):

@@ -6,7 +6,8 @@ and the switch from one generation to another are waited for.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
@@ -20,8 +21,8 @@ from ledger.domain.errors import InvalidSettings, Unavailable
 from ledger.store.place import PostgresSchema
 from ledger.store.pool import Pool
 from ledger.store.postgres_datastore import Datastore
-from projections.postgres_reading import PostgresReader, Statements, query
-from projections.session import Readable, Session
+from projections.postgres_reading import UNHURRIED, PostgresReader, Statements, query
+from projections.session import Made, Reader, Session
 from projections.tables import Record, Table, Type, Value, counts_sql, create_sql, upsert_sql
 
 #: Bytes decide the order of text, as on SQLite.
@@ -31,6 +32,8 @@ TYPES: Final[dict[Type, str]] = {"text": 'text COLLATE "C"', "integer": "bigint"
 STORAGE: Final = " WITH (fillfactor = 70, vacuum_truncate = off)"
 #: Deltas from which a temporary table and COPY are cheaper than one statement.
 COPY_FROM_RECORDS: Final = 50
+#: Bytes of a file that are in memory at once.
+COPIED_BYTES: Final = 1_048_576
 LOCK_WAIT_MS: Final = 5000
 #: Held while an empty schema is set up, so that only one process does.
 SETUP_LOCK: Final = 0x72656164
@@ -61,6 +64,10 @@ class PostgresSession:
         """Create a table whose name begins with `prefix`."""
         self.run(create_sql(table, TYPES, STORAGE).format(g=prefix))
 
+    def take_time(self) -> None:
+        """Let the rest of it take as long as it needs, for going through whole tables."""
+        self.run(UNHURRIED)
+
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
         if len(records) < COPY_FROM_RECORDS and table.counted_in is None:
@@ -84,9 +91,18 @@ class PostgresSession:
         source = f"SELECT * FROM {name}"
         self.run(upsert_sql(table, TYPES, source).format(g=prefix))
 
-    def insert(self, table: Table, prefix: str, records: Sequence[Record]) -> None:
-        """Put rows into a table that has none of them, by COPY."""
-        self._copy_in(f"{prefix}{table.name}", records)
+    def fill(self, table: Table, prefix: str, csv: Path) -> None:
+        """Put rows into a table that has none by COPY; the index of its key is made afterwards."""
+        name, key = f"{prefix}{table.name}", ", ".join(table.names("key"))
+        self.run(f"ALTER TABLE {name} DROP CONSTRAINT {name.rpartition('.')[2]}_pkey")
+        with (
+            csv.open("rb") as file,
+            self._connection.cursor() as cursor,
+            cursor.copy(query(f"COPY {name} FROM STDIN (FORMAT csv)")) as copy,
+        ):
+            while part := file.read(COPIED_BYTES):
+                copy.write(part)
+        self.run(f"ALTER TABLE {name} ADD PRIMARY KEY ({key})")
 
     def _copy_in(self, name: str, records: Sequence[Record]) -> None:
         with (
@@ -140,7 +156,7 @@ class PostgresEngine:
             raise InvalidSettings("LEDGER_READ_URL", reason=reason) from error
 
     @contextmanager
-    def reading(self, held: str = "") -> Iterator[Readable]:
+    def reading(self, held: str = "") -> Iterator[Reader]:
         """A transaction that sees one state of the database throughout and changes nothing."""
         with self._connection(self._readers) as connection:
             statements = self._statements.get(connection)
@@ -155,19 +171,27 @@ class PostgresEngine:
                 statements.roll_back()
                 raise
 
-    @contextmanager
-    def writing(self, *, durable: bool = True) -> Iterator[Session]:
+    def writing(self, *, durable: bool = True) -> AbstractContextManager[Session]:
         """A transaction that is written whole when left without an error.
 
         A crash may take back one that is not durable, and all such since, but no table.
         """
-        first = _IN_BOUNDED_TIME if durable else f"{_IN_BOUNDED_TIME}, {_NOT_WAITED_FOR}"
+        return self._transaction(_IN_BOUNDED_TIME if durable else _NOT_WAITED_FOR)
+
+    @contextmanager
+    def _transaction(self, first: str) -> Iterator[PostgresSession]:
         with self._connection(self._datastore) as connection:
             connection.isolation_level = IsolationLevel.READ_COMMITTED
             with connection.transaction():
                 session = PostgresSession(connection, self._recorder)
                 session.run(first)
                 yield session
+
+    def load(self, prefix: str, made: Made) -> None:
+        """Put rows into a table of a generation that has none, in one transaction."""
+        with made.csv() as csv, self._transaction(_NOT_WAITED_FOR) as session:
+            session.take_time()
+            session.fill(made.table, prefix, csv)
 
     def close(self) -> None:
         """Close what is open."""
@@ -176,7 +200,7 @@ class PostgresEngine:
 
 
 _IN_BOUNDED_TIME: Final = f"SELECT set_config('lock_timeout', '{LOCK_WAIT_MS}', true)"
-_NOT_WAITED_FOR: Final = "set_config('synchronous_commit', 'off', true)"
+_NOT_WAITED_FOR: Final = f"{_IN_BOUNDED_TIME}, set_config('synchronous_commit', 'off', true)"
 
 
 def _copied(value: Value) -> str:

@@ -24,6 +24,11 @@ from projections.session import PositionMoved
 #: Statements the server remembers for a connection; psycopg's own are counted apart.
 STATEMENTS_MAX: Final = 100
 STREAMED_ROWS: Final = 5000
+#: Lifts the bounds that are made for answers from the rest of a transaction.
+UNHURRIED: Final = (
+    "SELECT set_config('statement_timeout', '0', true),"
+    " set_config('idle_in_transaction_session_timeout', '0', true)"
+)
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _DONE: Final = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 _GOING: Final = (psycopg.errors.UndefinedTable, psycopg.errors.LockNotAvailable)
@@ -104,6 +109,10 @@ class PostgresReader:
             self._statements.run(_BEGIN + lock)
         except _GOING as error:
             raise PositionMoved(table=held) from error
+
+    def take_time(self) -> None:
+        """Let the rest of it take as long as it needs, for going through whole tables."""
+        self._statements.run(UNHURRIED)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""

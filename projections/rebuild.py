@@ -3,8 +3,8 @@
 Reads go on throughout, on the old tables until the swap and on the new ones after it.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice, zip_longest
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from projections.tables import Progress, Table, digest_of, ordered_sql, plain, u
 
 #: How often the log may run ahead of the fresh tables before a rebuild gives up.
 SWAPS_MAX: Final = 50
+#: How often both generations are looked for at the same position.
+LOOKS_MAX: Final = 3
 #: Events from which recomputing from columns is faster than folding.
 REFILLED_EVENTS: Final = 50_000
 
@@ -138,15 +140,37 @@ def compare(
     store: LogStore, reads: Reads, new: int, limit: int = BATCH_EVENTS
 ) -> tuple[int, list[Difference]]:
     """The position both were compared at, and the tables that differ."""
-    with reads.read() as live:
+    with at_one_moment(store, reads, new, limit) as (live, fresh):
+        return live.position, _differences(live, fresh)
+
+
+@contextmanager
+def at_one_moment(
+    store: LogStore, reads: Reads, new: int, limit: int = BATCH_EVENTS
+) -> Iterator[tuple[Snapshot, Snapshot]]:
+    """The generation in use and a new one, which is folded up to the same position.
+
+    As one transaction sees them where that can be had: not while batches follow each other all
+    the time, nor where the tables in use are of more than the log has.
+    """
+    for _ in range(LOOKS_MAX):
+        catch_up(store, reads, limit, until=reads.position, generation=new)
+        with reads.read_beside(new) as (live, fresh):
+            if live.position == fresh.position:
+                yield live, fresh
+                return
+    with reads.read(unhurried=True) as live:
         catch_up(store, reads, limit, until=live.position, generation=new)
-        with reads.read(new) as fresh:
-            return live.position, _differences(live, fresh)
+        with reads.read(new, unhurried=True) as fresh:
+            yield live, fresh
 
 
 def _differences(live: Snapshot, fresh: Snapshot) -> list[Difference]:
+    """The tables that differ. Rows are read only where the database does not find them alike."""
     found = []
     for table in TABLES:
+        if live.has_the_rows_of(fresh, table):
+            continue
         live_row, fresh_row = first_difference(live, fresh, table)
         if live_row is not None or fresh_row is not None:
             found.append(

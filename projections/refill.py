@@ -4,15 +4,18 @@ The columns come from sealed segments as far as there are good ones, else from t
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from ledger.store.log import LogStore
 from ledger.store.tree import leaf_at
 from projections.database import Reads
 from projections.models import TABLES
-from projections.replay import Replay, replayed
+from projections.participation import ACTIVE
+from projections.recompute import VERIFIED
+from projections.replay import PREFIX, Replay, replayed
 from projections.segments import Segment
 from projections.tables import Progress, Record, Table, ordered_sql, unwatched
 
@@ -37,19 +40,41 @@ def refill(
         replayed(store, position, segments=segments, progress=progress) as replay,
         ThreadPoolExecutor(1, "ledger-refill") as thread,
     ):
-        pending: Future[None] | None = None
-        for table, records in _chunks(replay):
-            if pending is not None:
-                pending.result()
-            pending = thread.submit(reads.load, generation, table, records)
-        if pending is not None:
-            pending.result()
+        try:
+            loads = [thread.submit(reads.load, generation, made) for made in _made(replay)]
+            for load in loads:
+                load.result()
+        finally:
+            thread.shutdown(cancel_futures=True)
     reads.write(generation, 0, position, [], leaf_at(store, position))
 
 
-def _chunks(replay: Replay) -> Iterator[tuple[Table, list[Record]]]:
-    """All rows of all tables, each in the order of its key, some thousands at a time."""
+def _made(replay: Replay) -> Iterator["MadeTable"]:
+    """All tables, each as soon as it is recomputed."""
     for table in TABLES:
-        rows = replay.snapshot().stream(ordered_sql(table))
-        while records := list(islice(rows, ROWS_AT_ONCE)):
-            yield table, records
+        replay.make(table.name)
+        yield MadeTable(replay, table)
+        if table is ACTIVE:
+            replay.drop(VERIFIED)  # the largest of all; nothing else is made of it
+
+
+class MadeTable(NamedTuple):
+    """A recomputed table, its rows in the order of the key."""
+
+    replay: Replay
+    table: Table
+
+    def records(self) -> Iterator[list[Record]]:
+        """The rows, some thousands at a time."""
+        found = self.replay.run(ordered_sql(self.table).format(g=PREFIX))
+        while rows := found.fetchmany(ROWS_AT_ONCE):
+            yield rows
+
+    def csv(self) -> AbstractContextManager[Path]:
+        """A file of the rows as PostgreSQL reads it, bytes as hexadecimal digits behind an x."""
+        told = ", ".join(
+            f"'\\x' || hex({c.name}) AS {c.name}" if c.type == "bytes" else c.name
+            for c in self.table.columns
+        )
+        rows = ordered_sql(self.table).format(g=PREFIX)
+        return self.replay.csv(f"SELECT {told} FROM ({rows})")

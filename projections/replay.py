@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
+from threading import Lock
 from typing import Any, Final, Self
+from uuid import uuid4
 
 import duckdb
 
@@ -31,15 +34,18 @@ _NAMED: Final = re.compile(r"\breplay\.(\w+)")
 class Replay:
     """The read models at one position, with the moves that count on `as_of` or before.
 
-    Any thread may read, one at a time. To be closed, and before its columns are.
+    Any thread may read; statements are carried out one at a time, which bounds what they need of
+    memory. To be closed, and before its columns are.
     """
 
     def __init__(self, columns: Columns, position: int, as_of: date | None = None) -> None:
         """Over columns that reach the position; nothing is recomputed yet."""
         assert position <= columns.position
         self.position, self.as_of = position, as_of
+        self._turn = Lock()
+        self._folder = columns.folder
         self._connection = connect()
-        self._connection.execute(f"SET temp_directory = '{quoted(columns.folder)}'")
+        self._connection.execute(f"SET temp_directory = '{quoted(self._folder)}'")
         self._connection.execute(f"CREATE SCHEMA {PREFIX[:-1]}")
         columns.open(self._connection, position)
         self._sums = Sums(columns.sums(position), as_of)
@@ -53,10 +59,17 @@ class Replay:
                 self.make(*NEEDS.get(name, ()))
                 columns = ", ".join(_NAMES.get(name, ("*",)))
                 query = self._sums.query(name).replace("{g}", PREFIX)
-                self._connection.execute(
-                    f"CREATE TABLE {PREFIX}{name} AS SELECT {columns} FROM ({query})"
-                )
+                with self._turn:
+                    self._connection.execute(
+                        f"CREATE TABLE {PREFIX}{name} AS SELECT {columns} FROM ({query})"
+                    )
                 self._made.add(name)
+
+    def drop(self, name: str) -> None:
+        """Give up a table, which is made anew when it is asked for again."""
+        with self._turn:
+            self._connection.execute(f"DROP TABLE {PREFIX}{name}")
+        self._made.discard(name)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
@@ -71,7 +84,18 @@ class Replay:
     def run(self, sql: str, params: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
         """Carry out a statement on the tables it names, which are made if need be."""
         self.make(*_NAMED.findall(sql))
-        return self._connection.cursor().execute(sql, params)
+        with self._turn:
+            return self._connection.cursor().execute(sql, params)
+
+    @contextmanager
+    def csv(self, sql: str) -> Iterator[Path]:
+        """A file of the rows of a query, for a while. An empty text has quotes, a null has none."""
+        path = self._folder / f"{uuid4().hex}.csv"
+        try:
+            self.run(f"COPY ({sql}) TO '{quoted(path)}' (FORMAT csv, HEADER false)")
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def snapshot(self) -> Snapshot:
         """What every query of the read models runs on."""

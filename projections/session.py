@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from ledger.domain.errors import LedgerError
-from projections.tables import Record, Table
+from projections.tables import Record, Table, counts_of_both_sql
 
 
 class PositionMoved(LedgerError):  # noqa: N818 (a turn of events, like the store's HeadMoved)
@@ -21,6 +22,13 @@ class Readable(Protocol):
 
     def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows of a query that may be long, in bounded memory."""
+
+
+class Reader(Readable, Protocol):
+    """One transaction that reads."""
+
+    def take_time(self) -> None:
+        """Let the rest of it take as long as it needs, for going through whole tables."""
 
 
 class Session(Protocol):
@@ -38,11 +46,22 @@ class Session(Protocol):
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
 
-    def insert(self, table: Table, prefix: str, records: Sequence[Record]) -> None:
-        """Put rows into a table that has none of them."""
-
     def track(self, name: str, position: int) -> None:
         """Move the position tracked under a name forward, with the library's recorder."""
+
+
+class Made(Protocol):
+    """The rows of a table that was made elsewhere, in the order of its key."""
+
+    @property
+    def table(self) -> Table:
+        """The table."""
+
+    def records(self) -> Iterator[list[Record]]:
+        """The rows, some thousands at a time."""
+
+    def csv(self) -> AbstractContextManager[Path]:
+        """A file of the rows: an empty field is null, text that is empty stands in quotes."""
 
 
 class Engine(Protocol):
@@ -59,7 +78,7 @@ class Engine(Protocol):
     def prepare(self, session: Session) -> None:
         """Create what is not there yet; nobody else does so until the session ends."""
 
-    def reading(self, held: str = "") -> AbstractContextManager[Readable]:
+    def reading(self, held: str = "") -> AbstractContextManager[Reader]:
         """A transaction that sees one state of the database throughout and changes nothing.
 
         `held` names a table that is kept from being dropped, before anything is seen; raises
@@ -70,6 +89,12 @@ class Engine(Protocol):
         """A transaction that is written whole when left without an error.
 
         One that is not durable may be lost in a crash, with all that were written after it.
+        """
+
+    def load(self, prefix: str, made: Made) -> None:
+        """Put rows into a table of a generation that has none, in one transaction or in several.
+
+        Durable with what is written after it.
         """
 
     def close(self) -> None:
@@ -94,8 +119,9 @@ class Snapshot:
         moment: datetime | None = None,
     ) -> None:
         self._session = session
-        self._prefix = prefix
         self._known: dict[tuple[object, ...], list[Any]] = {}
+        #: What the names of its tables begin with.
+        self.prefix = prefix
         self.generation = generation
         self.position = position
         self.as_of = as_of
@@ -109,10 +135,21 @@ class Snapshot:
         Figures are true there only where position and `as_of` are those of the tables.
         """
         other = Snapshot(
-            self._session, self.generation, position, self._prefix, as_of=as_of, moment=moment
+            self._session, self.generation, position, self.prefix, as_of=as_of, moment=moment
         )
         other._known = self._known
         return other
+
+    def has_the_rows_of(self, other: "Snapshot", table: Table) -> bool:
+        """Whether a table is found to have the very rows that it has in another generation.
+
+        Only what one transaction sees can be compared by the database: False for anything else.
+        """
+        if other._session is not self._session:  # noqa: SLF001 (of our kind)
+            return False
+        sql = counts_of_both_sql(table, self.prefix, other.prefix)
+        ((ours, theirs, both),) = self._session.rows(sql)
+        return bool(ours == theirs == both)
 
     @property
     def keeps_sums(self) -> bool:
@@ -121,7 +158,7 @@ class Snapshot:
 
     def rows(self, sql: str, *params: object) -> list[Any]:
         """All rows of a query, as tuples; `{g}` stands before each table's name."""
-        return self._session.rows(sql.format(g=self._prefix), params)
+        return self._session.rows(sql.format(g=self.prefix), params)
 
     def once(self, sql: str, *params: object) -> list[Any]:
         """As `rows`, but asked only once: who may see something asks for what is shown then."""
@@ -132,4 +169,4 @@ class Snapshot:
 
     def stream(self, sql: str, *params: object) -> Iterator[Any]:
         """Rows of a query that may be long, in bounded memory."""
-        return self._session.stream(sql.format(g=self._prefix), params)
+        return self._session.stream(sql.format(g=self.prefix), params)

@@ -17,7 +17,7 @@ from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRe
 
 from ledger.domain.errors import InvalidSettings, Unavailable
 from ledger.store.pool import Pool
-from projections.session import Readable, Session
+from projections.session import Made, Reader, Session
 from projections.tables import Record, Table, Type, counts_sql, create_sql, upsert_sql
 
 TYPES: Final[dict[Type, str]] = {"text": "TEXT", "integer": "INTEGER", "bytes": "BLOB"}
@@ -60,6 +60,9 @@ class SqliteSession:
         sql = create_sql(table, TYPES, "" if is_wide else " WITHOUT ROWID")
         self._connection.execute(sql.format(g=prefix))
 
+    def take_time(self) -> None:
+        """Nothing to do: nobody hurries it."""
+
     def upsert(self, table: Table, prefix: str, records: list[Record]) -> None:
         """Merge deltas, each key at most once, into a table."""
         if table.counted_in is not None:
@@ -69,7 +72,7 @@ class SqliteSession:
         self._connection.executemany(upsert_sql(table, TYPES, values).format(g=prefix), records)
 
     def insert(self, table: Table, prefix: str, records: Sequence[Record]) -> None:
-        """Put rows into a table that has none of them, many with each statement."""
+        """Put rows into a table, many with each statement."""
         row = f"({', '.join('?' * len(table.columns))})"
         into = f"INSERT INTO {prefix}{table.name} VALUES {row}"
         whole = len(records) - len(records) % ROWS_TOGETHER
@@ -154,13 +157,22 @@ class SqliteEngine:
                 raise InvalidSettings("LEDGER_READ_URL", reason=_name_of(error)) from error
             raise
 
-    def reading(self, held: str = "") -> AbstractContextManager[Readable]:  # noqa: ARG002 (what a transaction sees stays)
+    def reading(self, held: str = "") -> AbstractContextManager[Reader]:  # noqa: ARG002 (what a transaction sees stays)
         """A transaction that sees one state of the database throughout and changes nothing."""
         return self._transaction("BEGIN")
 
     def writing(self, *, durable: bool = True) -> AbstractContextManager[Session]:  # noqa: ARG002 (a file's last transactions go together)
         """A transaction that is written whole when left without an error."""
         return self._transaction("BEGIN IMMEDIATE")
+
+    def load(self, prefix: str, made: Made) -> None:
+        """Put rows into a table of a generation that has none.
+
+        Some thousands with each transaction: batches are written between them.
+        """
+        for records in made.records():
+            with self._transaction("BEGIN IMMEDIATE") as session:
+                session.insert(made.table, prefix, records)
 
     def close(self) -> None:
         """Close what is open."""

@@ -128,6 +128,21 @@ def ordered_sql(table: Table) -> str:
     return f"SELECT {', '.join(table.names())} FROM {{g}}{table.name} ORDER BY {key}"
 
 
+def counts_of_both_sql(table: Table, one: str, other: str) -> str:
+    """The query for how many rows two tables have, by their prefixes, and how many both have."""
+    same = " AND ".join(
+        f"(one.{c.name} = other.{c.name}"
+        + (f" OR one.{c.name} IS NULL AND other.{c.name} IS NULL)" if c.merge == "latest" else ")")
+        for c in table.columns
+    )
+    counts = (
+        f"{one}{table.name}",
+        f"{other}{table.name}",
+        f"{one}{table.name} AS one JOIN {other}{table.name} AS other ON {same}",
+    )
+    return "SELECT " + ", ".join(f"(SELECT COUNT(*) FROM {rows})" for rows in counts)
+
+
 def layout_of(rows: Iterable[object]) -> str:
     """A fingerprint of data that says what stored rows mean."""
     return hashlib.sha256(repr(tuple(rows)).encode()).hexdigest()[:16]

@@ -7,6 +7,7 @@ columns, so two engines take hardly longer than one.
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -18,9 +19,9 @@ from projections.column_files import Columns
 from projections.database import Reads
 from projections.models import TABLES, Projector
 from projections.parting import first_event, parted, shown
-from projections.rebuild import first_difference
+from projections.rebuild import at_one_moment, first_difference
 from projections.replay import Replay
-from projections.runner import BATCH_EVENTS, catch_up
+from projections.runner import BATCH_EVENTS
 from projections.segments import Segment, cells_of
 from projections.session import Snapshot
 from projections.sums import wrong_sums
@@ -94,17 +95,21 @@ class TwoEngines:
         if self._rows:
             self._fold()
         self._taken_apart.result()
-        with self._reads.read() as live:
-            catch_up(self._store, self._reads, until=live.position, generation=self._generation)
+        with at_one_moment(self._store, self._reads, self._generation) as (live, folded):
             self._columns.extend(live.position)
-            with (
-                Replay(self._columns, live.position) as replay,
-                self._reads.read(self._generation) as folded,
-            ):
+            with Replay(self._columns, live.position) as replay:
                 right = replay.snapshot()
-                pairs = [(STORED, live), (FOLDED, folded)]
-                found = (self._parting(*pair, right, table) for table in TABLES for pair in pairs)
-                return [each for each in found if each is not None]
+                found = (self._partings(live, folded, right, table) for table in TABLES)
+                return [each for each in chain.from_iterable(found) if each is not None]
+
+    def _partings(
+        self, live: Snapshot, folded: Snapshot, right: Snapshot, table: Table
+    ) -> list[Parting | None]:
+        """What is stored is right where the database finds it like folds that are."""
+        of_folds = self._parting(FOLDED, folded, right, table)
+        if of_folds is None and live.has_the_rows_of(folded, table):
+            return []
+        return [self._parting(STORED, live, right, table), of_folds]
 
     def _parting(
         self, engine: str, snapshot: Snapshot, right: Snapshot, table: Table

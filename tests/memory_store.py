@@ -75,7 +75,14 @@ class MemoryStore:
         return self.rows[after : after + limit]
 
     def select_lines(self, after: int, limit: int) -> bytes:
-        return b"\n".join(row.line() for row in self.select_rows(after, limit))
+        return self.select_lines_apart(after, limit, ())[1]
+
+    def select_lines_apart(
+        self, after: int, limit: int, topics: Sequence[str]
+    ) -> tuple[bytes, bytes]:
+        rows = self.select_rows(after, limit)
+        apart = b"\n".join(row.line() for row in rows if row.topic in topics)
+        return apart, b"\n".join(row.line() for row in rows if row.topic not in topics)
 
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         return [self.rows[position - 1] for position in sorted(positions)]

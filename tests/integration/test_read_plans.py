@@ -68,9 +68,7 @@ class Explained(Snapshot):
     """A snapshot that asks for the plan of each query before it runs it."""
 
     def __init__(self, snapshot: Snapshot, explain: str) -> None:
-        super().__init__(
-            snapshot._session, snapshot.generation, snapshot.position, snapshot._prefix
-        )
+        super().__init__(snapshot._session, snapshot.generation, snapshot.position, snapshot.prefix)
         self._explain = explain
         self.plans: list[str] = []
 

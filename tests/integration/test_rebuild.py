@@ -15,12 +15,16 @@ from ledger.store.place import SqliteFile
 from projections import database
 from projections import rebuild as rebuilding
 from projections.bring_up import bring_up
+from projections.catalogue import CATALOGUE
 from projections.database import Reads, open_reads
 from projections.models import TABLES
-from projections.rebuild import rebuild
+from projections.rebuild import at_one_moment, rebuild
+from projections.refill import MadeTable
+from projections.replay import replayed
 from projections.runner import catch_up, wait_for
 from projections.segments import seal
 from projections.session import PositionMoved
+from projections.tables import ordered_sql
 from tests.memory_store import MemoryStore
 from tests.told import ROWS, digests_of, eventually, following
 
@@ -63,9 +67,15 @@ def test_a_rebuild_from_columns_gives_the_same_tables(
         assert (reads.generation, digests_of(reads)) == (found.generation, expected)
 
 
+@pytest.mark.parametrize("looks", [0, 3], ids=["rows are read", "the database compares"])
 def test_a_rebuild_names_what_was_wrong_and_mends_it(
-    told: LogStore, reads: Reads, expected: dict[str, str]
+    told: LogStore,
+    reads: Reads,
+    expected: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    looks: int,
 ) -> None:
+    monkeypatch.setattr(rebuilding, "LOOKS_MAX", looks)
     catch_up(told, reads)
     with reads._engine.writing() as session:
         prefix = reads._prefix(reads.generation)
@@ -79,6 +89,61 @@ def test_a_rebuild_names_what_was_wrong_and_mends_it(
     assert (live[0], live[5], fresh[5]) == ("V0002", 99, 240)
     assert found["heads"].live_row is None
     assert digests_of(reads) == expected
+
+
+#: What is done to fresh tables that were like those in use.
+CHANGES: Final = {
+    "a sum": "UPDATE {g}members SET credit_spent = credit_spent + 1 WHERE member = 'V0002'",
+    "bytes": "UPDATE {g}trail SET offsets = CAST('' AS {bytes}) WHERE entity = 'project/P001'",
+    "case": "UPDATE {g}catalogue SET kind = upper(kind) WHERE type = 'organisation'",
+    "null": "UPDATE {g}catalogue SET name = NULL WHERE id = 'P001'",
+    "a row too many": "INSERT INTO {g}heads VALUES ('registered/99/volunteer', '99', 1)",
+    "a row too few": "DELETE FROM {g}heads WHERE account = 'world'",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_database_sees_whatever_is_not_alike(change: str, told: LogStore, reads: Reads) -> None:
+    catch_up(told, reads)
+    new = reads.begin()
+    catch_up(told, reads, generation=new)
+    names = {"g": reads._prefix(new), "bytes": "bytea" if reads.is_apart else "BLOB"}
+    for is_alike in (True, False):
+        with at_one_moment(told, reads, new) as (live, fresh):
+            assert all(live.has_the_rows_of(fresh, table) for table in TABLES) is is_alike
+            assert all(fresh.has_the_rows_of(live, table) for table in TABLES) is is_alike
+        with reads._engine.writing() as session:
+            if is_alike:
+                session.run(CHANGES[change].format_map(names))
+
+
+def test_nothing_is_alike_nothing(told: LogStore, reads: Reads) -> None:
+    catch_up(told, reads)
+    new = reads.begin()
+    catch_up(told, reads, generation=new)
+    with reads._engine.writing() as session:
+        for generation in (1, new):
+            session.run(f"UPDATE {reads._prefix(generation)}catalogue SET kind = NULL")
+    with at_one_moment(told, reads, new) as (live, fresh):
+        assert live.rows("SELECT DISTINCT kind FROM {g}catalogue") == [(None,)]
+        assert live.has_the_rows_of(fresh, CATALOGUE)
+
+
+TEXTS: Final = ["", " ", ",", "'", '"', '""', "\\N", "\\.", "\\x41", "a\tb\r\nc", "名", "NULL"]
+
+
+def test_rows_are_put_in_as_they_were_made(told: LogStore, reads: Reads) -> None:
+    new = reads.begin()
+    with replayed(told, len(ROWS)) as replay:
+        replay.make(CATALOGUE.name)
+        into = f"INSERT INTO replay.{CATALOGUE.name} VALUES ('project', ?, ?, NULL, ?, '33')"
+        for text in TEXTS:
+            replay.run(into, (f"x{text}", text, text))
+        expected = replay.rows(ordered_sql(CATALOGUE).format(g="replay."))
+        reads.load(new, MadeTable(replay, CATALOGUE))
+    assert len(expected) > len(TEXTS)
+    with reads.read(new) as snapshot:
+        assert snapshot.rows(ordered_sql(CATALOGUE)) == expected
 
 
 def test_a_rebuild_from_behind_comes_out_ahead(

@@ -6,6 +6,7 @@ text the rules let through can be kept.
 
 from typing import Final, NamedTuple
 
+from ledger.store.log import LINES_TOGETHER
 from ledger.store.recorder import Statements
 
 #: First half of all advisory lock keys of ours: "hour".
@@ -127,6 +128,14 @@ SELECT current_setting('fsync') AS fsync,
     set_config('statement_timeout', '30s', false),
     set_config('idle_in_transaction_session_timeout', '10s', false)"""
 
+#: The lines of some rows, with newlines between.
+_LINES: Final = (
+    "string_agg(convert_to("
+    """'{"originator_id":"' || originator_id || '","originator_version":' || """
+    """originator_version || ',"position":' || notification_id || ',"state":', 'UTF8')"""
+    """ || state || convert_to(',"topic":"' || topic || '"}', 'UTF8'), decode('0a', 'hex'))"""
+)
+
 
 class Writes(NamedTuple):
     """The statements of writing; array parameters, one per column."""
@@ -205,13 +214,14 @@ def statements(schema: str) -> Statements:
         "ORDER BY originator_id, originator_version",
         rows=f"SELECT {columns}, hashes FROM {events} "
         "WHERE notification_id > %b ORDER BY notification_id LIMIT %b",
-        lines="SELECT string_agg(convert_to("
-        """'{"originator_id":"' || originator_id || '","originator_version":' || """
-        """originator_version || ',"position":' || notification_id || ',"state":', 'UTF8')"""
-        """ || state || convert_to(',"topic":"' || topic || '"}', 'UTF8'), """
-        "decode('0a', 'hex') ORDER BY notification_id) "
-        f"FROM (SELECT * FROM {events} "
-        "WHERE notification_id > %b ORDER BY notification_id LIMIT %b) AS next",
+        lines="WITH asked (after, until, topics) AS "
+        "(SELECT %b::bigint, %b::bigint, %b::text[]) SELECT part, apart, others "
+        f"FROM asked, generate_series(after, until - 1, {LINES_TOGETHER}) AS part, LATERAL ("
+        f"SELECT {_LINES} FILTER (WHERE topic = ANY(topics)) AS apart, "
+        f"{_LINES} FILTER (WHERE topic <> ALL(topics)) AS others "
+        f"FROM (SELECT * FROM {events} WHERE notification_id > part "
+        f"AND notification_id <= least(part + {LINES_TOGETHER}, until) "
+        "ORDER BY notification_id) AS next) AS lines",
         rows_at=f"SELECT {columns}, hashes FROM {events} "
         "WHERE notification_id = ANY(%b::bigint[]) ORDER BY notification_id",
         commands=f"SELECT command_id, body_hash, first_position, count, answer FROM {commands} "

@@ -53,7 +53,7 @@ class Statements(NamedTuple):
     streams: str
     #: after, limit → columns of Row
     rows: str
-    #: after, limit → canonical lines with newlines between
+    #: after, until, topics → position, and lines of LINES_TOGETHER behind it: of these, of others
     lines: str
     #: positions → columns of Row
     rows_at: str
@@ -179,9 +179,17 @@ class LogRecorder(ABC):
         return list(map(Row._make, self._select(self.statements.rows, after, limit)))
 
     def select_lines(self, after: int, limit: int) -> bytes:
-        """The canonical lines of the next rows, a newline between; empty at the end."""
-        ((lines,),) = self._select(self.statements.lines, after, limit)
-        return b"" if lines is None else bytes(lines)
+        """The canonical lines at the next positions, a newline between; empty at the end."""
+        return self.select_lines_apart(after, limit, ())[1]
+
+    def select_lines_apart(
+        self, after: int, limit: int, topics: Sequence[str]
+    ) -> tuple[bytes, bytes]:
+        """The same, those of some topics apart from all others."""
+        found = self._select(self.statements.lines, after, after + limit, list(topics))
+        # Sorted here: a database would sort the lines themselves.
+        _, apart, others = zip(*sorted(found), strict=True) if found else ((), (), ())
+        return b"\n".join(filter(None, apart)), b"\n".join(filter(None, others))
 
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         """The rows at these positions, in order."""

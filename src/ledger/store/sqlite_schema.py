@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ledger.store.log import LINES_TOGETHER
 from ledger.store.recorder import Statements
 
 #: "hour" in the file's header: `file` and we can tell what it is.
@@ -103,6 +104,14 @@ ERASE_NOTE: Final = (
 )
 #: Empties the file of the write-ahead log, which still holds what was overwritten.
 TRUNCATE_LOG: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
+#: The lines of a part, with newlines between; a range of the primary key is read in its order.
+_LINES: Final = (
+    """SELECT CAST(group_concat('{"originator_id":"' || originator_id"""
+    """ || '","originator_version":' || originator_version || ',"position":' || rowid"""
+    """ || ',"state":' || CAST(state AS TEXT) || ',"topic":"' || topic || '"}', char(10))"""
+    " AS BLOB) FROM stored_events WHERE rowid > after "
+    f"AND rowid <= min(after + {LINES_TOGETHER}, ?2)"
+)
 
 STATEMENTS: Final = Statements(
     lock="",  # BEGIN IMMEDIATE has it
@@ -117,11 +126,10 @@ STATEMENTS: Final = Statements(
     "ORDER BY originator_id, originator_version",
     rows="SELECT rowid, originator_id, originator_version, topic, state, hashes "
     "FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?",
-    lines="SELECT CAST(group_concat("
-    """'{"originator_id":"' || originator_id || '","originator_version":' || originator_version"""
-    """ || ',"position":' || rowid || ',"state":' || CAST(state AS TEXT)"""
-    """ || ',"topic":"' || topic || '"}', char(10)) AS BLOB) """
-    "FROM (SELECT rowid, * FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?)",
+    lines="WITH RECURSIVE part (after) AS (VALUES (?1) "
+    f"UNION ALL SELECT after + {LINES_TOGETHER} FROM part WHERE after + {LINES_TOGETHER} < ?2) "
+    f"SELECT after, ({_LINES} AND topic IN (SELECT value FROM json_each(?3))), "
+    f"({_LINES} AND topic NOT IN (SELECT value FROM json_each(?3))) FROM part",
     rows_at="SELECT rowid, originator_id, originator_version, topic, state, hashes "
     "FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid",
     commands="SELECT command_id, body_hash, first_position, count, answer FROM commands "
