@@ -240,7 +240,8 @@ def test_who_comes_while_old_tables_wait_to_be_dropped_need_not_wait(
     thread = threading.Thread(target=rebuild, args=(told, reads))
     with reads.read():
         thread.start()
-        thread.join(1)  # by then it is done, or waits for the early reader
+        assert eventually(lambda: reads._in_use() == 2)
+        thread.join(0.5)  # by then it is done, or waits for the early reader
         with reads.read() as snapshot:
             assert snapshot.rows("SELECT COUNT(*) FROM {g}totals")[0][0] > 0
         assert reads.generation == 2
