@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from msgspec import Struct
-from msgspec.structs import fields
 
 from ledger.domain.events import STREAM_OF, TOPICS
 from projections import balances, fund_usage, totals
@@ -45,8 +44,8 @@ TABLE: Final = {
     "topics": {
         topic: (
             STREAM_OF[topic],
-            [field.name for field in fields(cls) if field.required],
-            [field.name for field in fields(cls) if not field.required],
+            [field.name for field in cls.declared.values() if field.required],
+            [field.name for field in cls.declared.values() if not field.required],
         )
         for topic, cls in TOPICS.items()
     },

@@ -9,10 +9,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from ledger.domain.decision import Evolve
 from ledger.domain.errors import LedgerNotOpened
 from ledger.domain.events import Event
 from ledger.domain.rulebook import Rulebook
-from ledger.domain.rules import evolve
+from ledger.domain.rules import fold_of
 from ledger.log.codec import decode
 from ledger.store.log import LogStore
 
@@ -25,6 +26,8 @@ FOLLOWED_MAX: Final = 5_000
 class Known(Struct):
     """A stream's state after its first `version` events."""
 
+    #: The fold of its type.
+    evolve: Evolve
     version: int = 0
     state: object | None = None
 
@@ -86,11 +89,11 @@ class States:
 
     def load(self, streams: Iterable[str]) -> None:
         """Read the streams that are not known yet, all at once."""
-        wanted = {stream: Known() for stream in streams if stream not in self._known}
+        wanted = {s: Known(fold_of(s)) for s in streams if s not in self._known}
         for row in self._store.select_streams(list(wanted)) if wanted else ():
             if self._until is None or row.position <= self._until:
                 known, event = wanted[row.originator_id], decode(row.topic, row.state)
-                known.state = evolve(known.state, row.originator_id, event)
+                known.state = known.evolve(known.state, row.originator_id, event)
                 known.version += 1
         self._known.update(wanted)
         self._events_kept += sum(map(_cost, wanted.values()))
@@ -99,7 +102,7 @@ class States:
         """Take one more event of a stream into its state; its version there."""
         known = self._known.get(stream) or self._miss(stream)
         self._events_kept += 1
-        known.state = evolve(known.state, stream, event)
+        known.state = known.evolve(known.state, stream, event)
         known.version += 1
         return known.version
 

@@ -10,6 +10,7 @@ from msgspec.structs import fields
 
 from ledger.domain import rules
 from ledger.domain.account import Member
+from ledger.domain.canonical import ByName
 from ledger.domain.events import TOPICS
 from ledger.domain.fund import Fund
 from ledger.log import codec, merkle
@@ -82,9 +83,8 @@ def test_a_field_that_becomes_required_would_be_seen() -> None:
     """The minimal example is refused by an event with one more required field."""
     for golden in ALL:
         if golden.variant == "minimal":
-            stricter = msgspec.defstruct(
-                golden.topic, [("surprise", int)], bases=(TOPICS[golden.topic],), kw_only=True
-            )
+            named = {"__module__": __name__, "__annotations__": {"surprise": int}}
+            stricter = ByName(golden.topic, (TOPICS[golden.topic],), named, kw_only=True)
             with pytest.raises(msgspec.ValidationError, match="surprise"):
                 msgspec.json.decode(golden.state, type=stricter)
 

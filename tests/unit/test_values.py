@@ -138,7 +138,8 @@ def test_offsets_have_signs_in_both_parts() -> None:
 
 @pytest.mark.parametrize(("clock", "minute"), [("00:00", 0), ("09:05", 545), ("23:59", 1439)])
 def test_minutes_of_the_day(clock: str, minute: int) -> None:
-    assert v.minute_of(clock) == minute
+    assert v.MINUTE_OF[clock] == minute
+    assert v.CLOCK_TIMES[minute] == clock
 
 
 @pytest.mark.parametrize(

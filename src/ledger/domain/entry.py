@@ -19,7 +19,7 @@ from msgspec.structs import fields
 
 from ledger.domain.decision import Act
 from ledger.domain.events import Hours
-from ledger.domain.values import EntryKind, Evidence, MemberKind, minute_of
+from ledger.domain.values import CLOCK_TIMES, MINUTE_OF, EntryKind, Evidence, MemberKind
 
 Status = Literal["pending", "verified", "rejected", "voided"]
 
@@ -120,17 +120,17 @@ class Span(Struct, frozen=True, gc=False):
     first: int
     #: Above 1,440 when the end is on the next day.
     last: int
-    #: As written, `HH:MM`.
-    start: str
 
 
-@lru_cache(maxsize=SHARED_MAX)
 def span(start: str | None, end: str | None) -> Span | None:
-    """The shared span of two clock times; an end not after the start is on the next day."""
+    """The span of two clock times; an end not after the start is on the next day.
+
+    Not shared: there are a million pairs, and to look for one costs more than to make it.
+    """
     if start is None or end is None:
         return None
-    first, last = minute_of(start), minute_of(end)
-    return Span(first, last if last > first else last + DAY_MINUTES, start)
+    first, last = MINUTE_OF[start], MINUTE_OF[end]
+    return Span(first, last if last > first else last + DAY_MINUTES)
 
 
 @lru_cache(maxsize=SHARED_MAX)
@@ -192,7 +192,7 @@ class Entry(Struct, gc=False):
     @property
     def start(self) -> str | None:
         """The clock time it started at, when given."""
-        return self.span.start if self.span else None
+        return CLOCK_TIMES[self.span.first] if self.span else None
 
 
 def month_of(day: date) -> int:

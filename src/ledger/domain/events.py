@@ -11,8 +11,7 @@ credit-minutes, fen. Absent fields are omitted, lists sorted unless order matter
 from datetime import date, datetime
 from typing import Literal
 
-from msgspec import Struct
-
+from ledger.domain.canonical import Canonical
 from ledger.domain.values import (
     ActivityKind, Dimension, EntryKind, Evidence, GrantInputs, Lot, MemberKind,
     OrgKind, PayeeKind, QuotaPeriod, Residency, Role, SourceKind, StarLevel, Terms, Threshold,
@@ -22,9 +21,7 @@ Kinds = tuple[MemberKind, ...]
 Lots = tuple[Lot, ...]
 
 
-class Event(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
-):
+class Event(Canonical, frozen=True, kw_only=True):
     """What all carry: recorded when (UTC), counting on which day, by whom, with which key."""
 
     timestamp: datetime

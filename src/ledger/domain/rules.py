@@ -22,7 +22,7 @@ from ledger.domain import (
 from ledger.domain.access import require_role
 from ledger.domain.commands import Command, OpenLedger, SetAccrualRule, SetLimits, SetStarLevels
 from ledger.domain.decision import Act, Books, Decision, Evolve, Rule
-from ledger.domain.errors import DateInFuture, DateTooOld
+from ledger.domain.errors import CorruptLog, DateInFuture, DateTooOld
 from ledger.domain.events import Event
 from ledger.domain.unbounded import KIND_OF
 from ledger.domain.values import owner_of
@@ -95,8 +95,20 @@ def check_day(books: Books, act: Act) -> None:
 
 
 def evolve(state: object | None, stream: str, event: Event) -> object:
-    """The state of a stream after one more of its events. May change `state` in place."""
-    return EVOLVE[stream.partition("/")[0]](state, stream, event)
+    """The state of a stream after one more of its events. May change `state` in place.
+
+    Raises CorruptLog for an event out of place.
+    """
+    return fold_of(stream)(state, stream, event)
+
+
+def fold_of(stream: str) -> Evolve:
+    """The fold of a stream's type."""
+    return EVOLVE.get(stream.partition("/")[0], _out_of_place)
+
+
+def _out_of_place(_: object, stream: str, event: Event) -> object:
+    raise CorruptLog("topic", topic=type(event).__name__, stream=stream)
 
 
 @cache

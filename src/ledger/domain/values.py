@@ -11,7 +11,7 @@ widened, never narrowed.
 import unicodedata
 from calendar import monthrange
 from datetime import date, datetime, timedelta, timezone
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -49,6 +49,9 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}" + END)]
 ClockTime = Annotated[
     str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]" + END, examples=["09:00"])
 ]
+#: The clock time of each minute of a day, and the other way round.
+CLOCK_TIMES: Final = tuple(f"{m // 60:02}:{m % 60:02}" for m in range(24 * 60))
+MINUTE_OF: Final = {clock_time: minute for minute, clock_time in enumerate(CLOCK_TIMES)}
 #: `project/<id>` or `policy/<id>`: what allocated money is for.
 Target = Annotated[
     str,
@@ -154,11 +157,6 @@ def offset_of(utc_offset: str) -> timezone:
 def day_of(moment: datetime, utc_offset: str) -> date:
     """The calendar day of a moment at the ledger's fixed offset."""
     return moment.astimezone(offset_of(utc_offset)).date()
-
-
-def minute_of(clock_time: str) -> int:
-    """Minutes since midnight of `HH:MM`."""
-    return int(clock_time[:2]) * 60 + int(clock_time[3:])
 
 
 def months_before(day: date, months: int) -> date:

@@ -234,9 +234,10 @@ def credit_of(rule: e.AccrualRuleSet | None, member: Member, entry: Entry, minut
     if rule.entry_max is not None:
         credit = min(credit, rule.entry_max)
     if rule.day_max is not None:
-        on_day = member.entries.live_on(entry.service_on)
-        by_others = sum(other.credit for other in on_day) - entry.credit
-        credit = min(credit, max(0, rule.day_max - by_others))
+        left = rule.day_max + entry.credit
+        for of_day in member.entries.live_on(entry.service_on):
+            left -= of_day.credit
+        credit = min(credit, max(0, left))
     return credit
 
 

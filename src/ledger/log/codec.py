@@ -7,13 +7,14 @@ back to the very same bytes is refused.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
-from msgspec import Struct
+from msgspec import Struct, StructMeta
+from msgspec.structs import fields
 
 from ledger.domain.errors import CorruptLog
 from ledger.domain.events import TOPICS, Event
@@ -29,6 +30,18 @@ _LONG_NUMBER: Final = re.compile(rb"\d{16}")
 
 #: Encode an event's state: sorted ASCII keys, integers only, absent fields omitted.
 encode = _ENCODER.encode
+
+
+def _holds_structures(hint: Any) -> bool:
+    return isinstance(hint, StructMeta) or any(map(_holds_structures, get_args(hint)))
+
+
+_UNSORTED: Final = msgspec.json.Encoder()
+#: What encodes each kind of event: fields stand in order, those of what it holds need not.
+_ENCODE: Final[dict[type[Event], Callable[[Event], bytes]]] = {
+    kind: encode if any(_holds_structures(f.type) for f in fields(kind)) else _UNSORTED.encode
+    for kind in TOPICS.values()
+}
 
 _LINE: Final = (
     b'{"originator_id":"%b","originator_version":%d,"position":%d,"state":%b,"topic":"%b"}'
@@ -54,7 +67,8 @@ class Sealed(Struct, frozen=True, array_like=True, gc=False):
 
 def seal(stream: str, version: int, event: Event) -> Sealed:
     """Encode an event for its place in a stream."""
-    return Sealed(stream, version, type(event).__name__, encode(event))
+    kind = type(event)
+    return Sealed(stream, version, kind.__name__, _ENCODE[kind](event))
 
 
 def check_sealed(events: Iterable[Sealed]) -> None:

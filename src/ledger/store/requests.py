@@ -285,7 +285,10 @@ def body_hash(bodies: bytes, holder: str, on_error: OnError) -> bytes:
 
 def encode_outcomes(outcomes: list[Outcome]) -> bytes:
     """Outcomes as stored: a list of results; a refused one stands under `refused`."""
-    return _ENCODER.encode([{"refused": o} if isinstance(o, Refused) else o for o in outcomes])
+    told: Sequence[object] = outcomes
+    if Refused in set(map(type, outcomes)):
+        told = [{"refused": o} if isinstance(o, Refused) else o for o in outcomes]
+    return _ENCODER.encode(told)
 
 
 def decode_outcomes(answer: bytes) -> list[Outcome]:
