@@ -10,6 +10,7 @@ import duckdb
 
 from ledger.store.log import LogStore
 from projections.column_files import (
+    NEXT_LINE,
     TAKEN_AT_ONCE,
     connect,
     lines_between,
@@ -61,7 +62,7 @@ def extract(
             with lines.open("wb") as file:
                 for text in lines_between(store, start, min(start + TAKEN_AT_ONCE, until)):
                     file.write(text + b"\n")
-                    progress(text.count(b"\n") + 1)
+                    progress(text.count(NEXT_LINE) + 1)
             parts.append(folder / f"{start}.parquet")
             write_parquet(connection, whole(quoted(lines)), parts[-1], "zstd")
         source = f"read_parquet({listed(parts)})" if parts else f"({whole(quoted(lines))})"

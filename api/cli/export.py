@@ -44,9 +44,8 @@ def write_lines(now: Session, file: IO[bytes], after: int, until: int) -> Writte
     with progress("export", until - after, unit="lines", shown=now.on_terminal) as advance:
         for rows in rows_between(store, after, until):
             lines = [row.line() for row in rows]
-            for line in lines:
-                merkle.extend(frontier, size, merkle.leaf_hash(line))
-                size += 1
+            merkle.extend_all(frontier, size, map(merkle.leaf_hash, lines))
+            size += len(lines)
             file.write(b"\n".join(lines) + b"\n")
             advance(len(rows))
     root = merkle.root(frontier)
