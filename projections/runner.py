@@ -42,6 +42,9 @@ _ENDS: Final = (
     f"SELECT state FROM {{g}}rules WHERE position = 1 UNION ALL SELECT leaf FROM {{g}}{TIP.name}"
 )
 
+#: What `Reads.write` is told of a batch.
+Told = tuple[int, int, int, Deltas, bytes]
+
 log = logging.getLogger(__name__)
 
 
@@ -116,17 +119,23 @@ def follow(
 ) -> int:
     """Fold and write batch after batch until the log ends; how many events there were.
 
+    A batch that is not full ends it, though the log may have grown meanwhile: where writers are at
+    work it always has, and bit by bit it would cost them more than all at once a moment later.
     After an error the projector holds what was not written and must be thrown away.
     """
     begin = projector.position
     with _writing(reads) as write:
-        while not is_stopping():
+        is_full = True
+        while is_full and not is_stopping():
             after = projector.position
-            _take(store, projector, after + limit if until is None else min(after + limit, until))
+            end = after + limit if until is None else min(after + limit, until)
+            _take(store, projector, end)
             if projector.position == after:
                 break
+            is_full = projector.position == end
             deltas = projector.drain()
-            write(projector.generation, after, projector.position, deltas, projector.leaf)
+            told = projector.generation, after, projector.position, deltas, projector.leaf
+            write(told, is_full)
     return projector.position - begin
 
 
@@ -141,19 +150,18 @@ def _take(store: LogStore, projector: Projector, end: int) -> None:
 
 
 @contextmanager
-def _writing(reads: Reads) -> Iterator[Callable[[int, int, int, Deltas, bytes], None]]:
-    """How batches are written: where the database works apart, while the next one is folded."""
-    if not reads.is_apart:
-        yield reads.write
-        return
+def _writing(reads: Reads) -> Iterator[Callable[[Told, bool], None]]:
+    """How batches are written: while the next one is folded, if there is one and that helps."""
     with ThreadPoolExecutor(1, "ledger-read-models") as thread:
         pending: list[Future[None]] = []
 
-        def write(generation: int, after: int, position: int, deltas: Deltas, leaf: bytes) -> None:
+        def write(told: Told, is_followed: bool) -> None:
             if pending:
                 pending.pop().result()
-            told = generation, after, position, deltas, leaf
-            pending.append(thread.submit(reads.write, *told))
+            if is_followed and reads.is_apart:
+                pending.append(thread.submit(reads.write, *told))
+            else:
+                reads.write(*told)
 
         yield write
         if pending:

@@ -10,8 +10,11 @@ from ledger.domain.access import operator
 from ledger.domain.commands import IssueKey, OpenLedger, RegisterMember, RevokeKey
 from ledger.domain.errors import Unavailable
 from ledger.settings import Settings
-from projections.database import open_reads
-from projections.runner import Tailer, catch_up, wait_for
+from ledger.store.log import LogStore
+from projections.database import Reads, open_reads
+from projections.models import Projector
+from projections.runner import Tailer, catch_up, follow, wait_for
+from tests.told import ROWS
 
 BOSS = operator("boss")
 
@@ -31,6 +34,22 @@ class Failing:
             self.left -= 1
             raise Unavailable
         return self._store.select_rows(after, limit)
+
+
+class Growing:
+    """A store whose log has one more row at each look."""
+
+    def __init__(self, store: Any, size: int) -> None:
+        self._store = store
+        self.size = size
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def select_rows(self, after: int, limit: int) -> Any:
+        rows = self._store.select_rows(after, min(limit, max(0, self.size - after)))
+        self.size += 1
+        return rows
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -74,3 +93,19 @@ def test_hazard_18_the_position_advances_past_events_that_move_nothing(settings:
     assert wait_for(reads, last.position, 1)
     reads.close()
     ledger.close()
+
+
+def test_who_follows_a_growing_log_rests_between_looks(told: LogStore, reads: Reads) -> None:
+    """A row that came while the others were written waits for the next look."""
+    with reads.read() as snapshot:
+        projector = Projector(snapshot)
+    growing = Growing(told, 20)
+    assert [follow(growing, reads, projector, 100) for _ in range(3)] == [20, 1, 1]
+    assert reads.position == 22
+
+
+def test_who_is_far_behind_takes_batch_after_batch(told: LogStore, reads: Reads) -> None:
+    with reads.read() as snapshot:
+        projector = Projector(snapshot)
+    assert follow(told, reads, projector, 7) == len(ROWS)
+    assert reads.position == len(ROWS)

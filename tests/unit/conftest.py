@@ -23,8 +23,10 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
     reads.close()
 
 
-@pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+@pytest.fixture(params=[100, 0], ids=["looking", "alone"])
+def desk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """Its writers look around before each group, or take themselves for the only ones at once."""
+    monkeypatch.setattr(writing, "LOOKS_MIN", request.param)
     monkeypatch.setattr(writing, "PATIENCE_S", 0.5)
     desk = Desk()
     yield desk

@@ -39,8 +39,11 @@ def test_recorded_time_never_goes_back(desk: Desk, monkeypatch: pytest.MonkeyPat
     assert desk.store.head().timestamp == last
 
 
-def test_what_another_writer_wrote_is_taken_in_and_no_stream_is_read_again(desk: Desk) -> None:
+def test_what_another_writer_wrote_is_taken_in_and_no_stream_is_read_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two writers take turns on one member; each knows what the other did."""
+    monkeypatch.setattr(writing, "LOOKS_MIN", 100)
     other = Writer(desk.store, Decider(desk.store))
     desk.do("c0", register("V1"))
     desk.do("c1", MoveMember(member="V1", region="330424002"))

@@ -1,10 +1,40 @@
-"""Requests that share a transaction: what was decided for each, and what is to be told."""
+"""Requests that share a transaction: who decides them, what was decided, what is to be told."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Protocol
 
 from msgspec import Struct, field
 
 from ledger.domain.errors import Refusal
 from ledger.store.log import Head, Pending
 from ledger.store.requests import Draft, Request
+
+
+class Decider(Protocol):
+    """What decides: holds the warm states, knows the rules, writes nothing."""
+
+    def decide(self, request: Request, now: datetime) -> Draft:
+        """Decide all commands of a request on the states as they are, and move the states on."""
+
+    def follow(self, after: int, until: int) -> None:
+        """Take in what another writer wrote behind position `after`, up to `until`."""
+
+    def forget(self, streams: Iterable[str]) -> None:
+        """Drop the states of these streams."""
+
+    def forget_all(self) -> None:
+        """Drop all states."""
+
+    #: Called before states are dropped that may hold what is still being written.
+    before_forgetting: Callable[[], object]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more is kept in memory than should be."""
+
+    def trim(self) -> None:
+        """Keep memory within bounds, between transactions."""
 
 
 class Group(Struct):

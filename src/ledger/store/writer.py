@@ -13,22 +13,22 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 from ledger.domain.errors import IdempotencyMismatch, Refusal, Unavailable
 from ledger.store.flight import Append, Carrier, Flight, append_here
-from ledger.store.group import Group
+from ledger.store.group import Decider, Group
 from ledger.store.log import (
+    CommandRow,
     Exclusive,
     Head,
     HeadMoved,
     LogStore,
     append_pending,
 )
-from ledger.store.requests import Answered, Draft, Request
+from ledger.store.requests import Answered, Request
 
 #: Commands that share a transaction at most.
 GROUP_MAX: Final = 2048
@@ -40,35 +40,12 @@ FLIGHTS_MAX: Final = 12
 LARGE_EVENTS: Final = 500
 #: How often a group is decided anew when other processes keep writing first.
 ROUNDS_MAX: Final = 20
+#: Groups in a row before which nobody else has written, and no command was there already, until
+#: that is left to the append.
+LOOKS_MIN: Final = 100
 #: Seconds an outage may last before callers are told.
 PATIENCE_S: Final = 6.0
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Decider(Protocol):
-    """What decides: holds the warm states, knows the rules, writes nothing."""
-
-    def decide(self, request: Request, now: datetime) -> Draft:
-        """Decide all commands of a request on the states as they are, and move the states on."""
-
-    def follow(self, after: int, until: int) -> None:
-        """Take in what another writer wrote behind position `after`, up to `until`."""
-
-    def forget(self, streams: Iterable[str]) -> None:
-        """Drop the states of these streams."""
-
-    def forget_all(self) -> None:
-        """Drop all states."""
-
-    #: Called before states are dropped that may hold what is still being written.
-    before_forgetting: Callable[[], object]
-
-    @property
-    def is_full(self) -> bool:
-        """Whether more is kept in memory than should be."""
-
-    def trim(self) -> None:
-        """Keep memory within bounds, between transactions."""
 
 
 class Writer:
@@ -86,6 +63,8 @@ class Writer:
         self._in_air: deque[Flight] = deque()
         self._head: Head | None = None
         self._contended = False
+        #: Groups to be looked around for before this writer takes itself for the only one.
+        self._looks_due = LOOKS_MIN
         #: When the database went away, as long as nothing was written since.
         self._away_since: float | None = None
         self._held_back: Request | None = None
@@ -226,7 +205,8 @@ class Writer:
                 continue
             if is_sound:  # those behind it failed with it
                 self._lose_track()
-                self._contended = isinstance(flight.error, HeadMoved)
+                if isinstance(flight.error, HeadMoved):
+                    self._doubt()
             is_sound = False
             try:
                 self._write(flight.group.requests)
@@ -263,7 +243,7 @@ class Writer:
             try:
                 self._attempt(group)
             except HeadMoved:
-                self._contended = True
+                self._doubt()
                 self._undo(group)
             except Unavailable:
                 self._lose_track()
@@ -296,10 +276,9 @@ class Writer:
         ids = [request.command_id for request in group.requests if not request.dry_run]
         if any(not flight.group.firsts.keys().isdisjoint(ids) for flight in self._in_air):
             self._settle_or_fail()
-        position, answered = self._store.glance(ids)
-        head = self._catch_up(position)
-        if head.position != position and not self._in_air:
-            raise HeadMoved  # someone wrote between the two looks, and maybe this very command
+        # Alone: a taken position or command id will make the append refuse.
+        alone = self._head if not self._looks_due else None
+        head, answered = (alone, {}) if alone is not None else self._look(ids)
         now = max(datetime.now(UTC), head.timestamp or EPOCH)
         for request in group.requests:
             if request.dry_run:
@@ -310,7 +289,38 @@ class Writer:
                 self._follow(request, first)
             else:
                 self._draft(group, request, now, head)
+        if alone is not None and (group.refused or not group.count):
+            self._look_back(group, head)
         return head
+
+    def _look(self, ids: list[str]) -> tuple[Head, dict[str, CommandRow]]:
+        """The head, all before it taken in, and which commands are answered already."""
+        known = self._head
+        position, answered = self._store.glance(ids)
+        head = self._catch_up(position)
+        if head.position != position and not self._in_air:
+            raise HeadMoved  # someone wrote between the two looks, and maybe this very command
+        is_first = head is known and not answered
+        self._looks_due = max(0, self._looks_due - 1) if is_first else LOOKS_MIN
+        return head, answered
+
+    def _look_back(self, group: Group, head: Head) -> None:
+        """Be sure of what no append will prove: that the head stood, that the refused are new."""
+        ids = [request.command_id for request, _ in group.refused if not request.dry_run]
+        position, answered = self._store.glance(ids)
+        lowest = self._in_air[0].pending.head.position if self._in_air else head.position
+        if not lowest <= position <= head.position:
+            raise HeadMoved
+        told = [(request, answered.get(request.command_id)) for request, _ in group.refused]
+        for request, row in told:
+            if row is not None and not request.dry_run:
+                request.replay(row)
+        group.refused = [each for each in group.refused if not each[0].future.done()]
+
+    def _doubt(self) -> None:
+        """Another process wrote first: look before deciding, and the second time under the lock."""
+        self._contended = self._looks_due > 0
+        self._looks_due = max(LOOKS_MIN, 1)
 
     def _draft(self, group: Group, request: Request, now: datetime, head: Head) -> None:
         """Decide one request; what refuses it is told to its own caller alone."""
