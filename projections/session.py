@@ -81,8 +81,8 @@ class Engine(Protocol):
     def reading(self, held: str = "") -> AbstractContextManager[Reader]:
         """A transaction that sees one state of the database throughout and changes nothing.
 
-        `held` names a table that is kept from being dropped, before anything is seen; raises
-        PositionMoved when it is gone or going.
+        `held` names a table that is kept from being dropped, before anything is seen; it, or the
+        first question, raises PositionMoved when it is gone or going.
         """
 
     def writing(self, *, durable: bool = True) -> AbstractContextManager[Session]:
