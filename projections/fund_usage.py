@@ -16,7 +16,7 @@ from msgspec import Struct
 from ledger.domain.errors import SourceNotFound
 from projections.catalogue import find_listed
 from projections.folding import Handler
-from projections.fund_parts import FIGURES, HELD, PARTS, add_up, place_of
+from projections.fund_parts import FIGURES, PARTS, add_up, place_of
 from projections.moves import MOVES, Move
 from projections.postings import POSTINGS, class_of
 from projections.rollups import EVER
@@ -176,6 +176,8 @@ _KEPT: Final = (
     f" AND substr(part, 1, {len(OF_PROJECT)}) = '{OF_PROJECT}'"
     f" AND project = substr(part, {len(OF_PROJECT) + 1}) WHERE fund = ?"
 )
+#: Where two of the figures stand.
+_ALLOCATED, _SPENT = FIGURES.index("allocated_fen"), FIGURES.index("spent_fen")
 
 
 def _kept(snapshot: Snapshot, fund: str) -> Parts:
@@ -186,13 +188,13 @@ def _kept(snapshot: Snapshot, fund: str) -> Parts:
     verified: dict[str, int] = {}
     for part, source_kind, source, minutes, *fen in snapshot.rows(_KEPT, fund):
         sort, _, name = part.partition("/")
-        sums = dict(zip(FIGURES, fen, strict=True))
-        if sort == "receipt":
-            receipts[name, source_kind, source] = sums
-        elif sort == "target":
-            targets[name], verified[name] = sums, minutes
+        if sort == "target":
+            targets[name] = {"allocated_fen": fen[_ALLOCATED], "spent_fen": fen[_SPENT]}
+            verified[name] = minutes
+        elif sort == "receipt":
+            receipts[name, source_kind, source] = dict(zip(FIGURES, fen, strict=True))
         else:
-            categories[name] = sums[HELD["spent"]]
+            categories[name] = fen[_SPENT]
     return Parts(receipts, targets, categories, verified)
 
 
@@ -298,10 +300,10 @@ def _usage(snapshot: Snapshot, fund: str, parts: Parts) -> FundUsage:
 
 def _target(target: str, sums: Sums, verified: int) -> TargetMoney:
     """A target with its sums."""
-    spent = sums.get(HELD["spent"], 0)
+    spent = sums.get("spent_fen", 0)
     return TargetMoney(
         target=target,
-        allocated_fen=sums.get(HELD["allocated"], 0),
+        allocated_fen=sums.get("allocated_fen", 0),
         spent_fen=spent,
         verified_minutes=verified,
         fen_per_verified_hour=_per_hour(spent, verified),

@@ -290,13 +290,11 @@ def _registered(
     sums: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     by_kind = any(group.name == "member_kind" for group in place)
     within, wanted = filters.get("region", ""), _kinds(filters)
-    for account, heads in snapshot.settled(_REGISTERED, _split):
-        region, kinds = account
+    for region, own, heads in snapshot.settled(_REGISTERED, _kinds_apart):
         if region.startswith(within):
-            own = kinds.split("+")
             counted = [kind for kind in wanted if kind in own]
             for kind in counted if by_kind else counted[:1]:
-                sums[_place_of(place, region, kind)] += heads
+                sums[_place_of(place, region, kind) if place else ()] += heads
     return sums
 
 
@@ -323,7 +321,12 @@ def _split(rows: list[Any]) -> list[Account]:
     return [(account.split("/")[1:], heads) for account, heads in rows]
 
 
-#: The same of all registered members, who are told beside whatever is asked for.
+def _kinds_apart(rows: list[Any]) -> list[tuple[str, list[str], int]]:
+    """Registered members by region and kinds."""
+    return [(region, kinds.split("+"), heads) for (region, kinds), heads in _split(rows)]
+
+
+#: All registered members, who are told beside whatever is asked for.
 _REGISTERED: Final = (
     "SELECT account, CAST(SUM(heads) AS BIGINT) FROM {g}heads"
     " WHERE account >= 'registered/' AND account < 'registered0'"
