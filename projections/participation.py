@@ -292,8 +292,9 @@ def _registered(
     within, wanted = filters.get("region", ""), _kinds(filters)
     for region, own, heads in snapshot.settled(_REGISTERED, _kinds_apart):
         if region.startswith(within):
-            counted = [kind for kind in wanted if kind in own]
-            for kind in counted if by_kind else counted[:1]:
+            counted = own.intersection(wanted)
+            # Of several kinds, but counted once where nobody asks for kinds.
+            for kind in counted if by_kind else [""] if counted else []:
                 sums[_place_of(place, region, kind) if place else ()] += heads
     return sums
 
@@ -321,9 +322,9 @@ def _split(rows: list[Any]) -> list[Account]:
     return [(account.split("/")[1:], heads) for account, heads in rows]
 
 
-def _kinds_apart(rows: list[Any]) -> list[tuple[str, list[str], int]]:
+def _kinds_apart(rows: list[Any]) -> list[tuple[str, frozenset[str], int]]:
     """Registered members by region and kinds."""
-    return [(region, kinds.split("+"), heads) for (region, kinds), heads in _split(rows)]
+    return [(region, frozenset(kinds.split("+")), n) for (region, kinds), n in _split(rows)]
 
 
 #: All registered members, who are told beside whatever is asked for.
