@@ -22,6 +22,7 @@ from api.queries import Query
 from api.words import ASKED, WORDS
 from ledger.domain.errors import LedgerError
 from projections import participation, totals
+from projections.rollups import FIGURES
 
 REF: Final = "#/components/schemas/{name}"
 RESPONSE: Final = "#/components/responses/refused-{status}"
@@ -148,7 +149,7 @@ def _row(keys: Sequence[str], figures: Sequence[str]) -> dict[str, Any]:
 
 #: Answer → its rows, which have other fields for each grouping.
 ROWS: Final[Mapping[str, dict[str, Any]]] = {
-    "Totals": _row(totals.GROUPINGS, tuple(totals.FIGURES)),
+    "Totals": _row(totals.GROUPINGS, tuple(FIGURES)),
     "Participation": _row(
         participation.GROUPINGS,
         ("registered", "active", "verified_minutes", "active_per_10000_registered", "inhabitants",

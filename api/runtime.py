@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -40,6 +41,8 @@ START_WAIT_S: Final = 15.0
 #: Seconds between looks at a log that grows. Each costs some milliseconds of the time that
 #: answers are made in; who waits to read its own write hurries the tailer.
 PAUSE_S: Final = 0.25
+#: Reads answered at once; more of them wait for a thread.
+READERS_MAX: Final = 40
 
 log = logging.getLogger("hourledger.receipts")
 
@@ -77,6 +80,9 @@ class Runtime:
             if self.tailer is not None:
                 self.tailer.start()
                 stack.callback(self.tailer.stop)
+            #: The threads that reads are answered in.
+            self.readers = ThreadPoolExecutor(READERS_MAX, "ledger-reader")
+            stack.callback(self.readers.shutdown, cancel_futures=True)
             self._closing = stack.pop_all()
         self.rates = Rates(bounds)
         self.health = Health(self.ledger, self.reads, self.tailer, bounds.lag_s_max)

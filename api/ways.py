@@ -73,5 +73,8 @@ WAYS: Final = (
     Way("/v1/keys/{key}/revoke", c.RevokeKey),
 )  # fmt: skip
 
+#: As many of them are asked for more often than anything is read.
+BUSIEST: Final = 5
+
 #: Commands with a handler of their own, or none: a key is needed before anything is asked here.
 ELSEWHERE: Final = {c.IssueKey: "/v1/keys", c.OpenLedger: ""}

@@ -15,10 +15,11 @@ from ledger.store.log import Row
 from projections import balances, participation, totals
 from projections.catalogue import find_listed
 from projections.filters import NO_FILTERS, agrees, check_filters, month_text
-from projections.fund_usage import FOR_TARGETS, HELD
+from projections.fund_parts import FOR_TARGETS, HELD
 from projections.moves import Move, month_of, moves
 from projections.past import rows_until
 from projections.postings import CLASSES, POSTINGS, class_of
+from projections.rollups import FIGURES
 from projections.standing import Standing, merged
 from projections.totals import project_of
 
@@ -287,13 +288,13 @@ def of_totals(standing: Standing, filters: Mapping[str, str] = NO_FILTERS) -> Ba
     Without a project or organisation the whole log is read.
     """
     check_filters(standing.named(filters), filters, totals.FILTERS)
-    told = [name for name in totals.FIGURES if not filters or name not in totals.WHOLE_ONLY]
+    told = [name for name in FIGURES if not filters or name not in totals.WHOLE_ONLY]
 
     def keeps(event: Any, move: Move) -> bool:
         keys = dict(zip(totals.DIMENSIONS, _KEYS[type(event).__name__](event), strict=True))
         return agrees(keys | {"month": month_text(month_of(move.day))}, filters)
 
-    changes = _within(_held_all({name: totals.FIGURES[name] for name in told}), keeps)
+    changes = _within(_held_all({name: FIGURES[name] for name in told}), keeps)
     return Basis(standing, changes, lambda _, after: _candidates(standing, filters, after))
 
 

@@ -121,8 +121,8 @@ def _listed(row: tuple[str, ...]) -> Listed:
 
 def read_rulebook(snapshot: Snapshot) -> Rulebook:
     """The rules as they stand at the snapshot, for reading only. Raises LedgerNotOpened."""
-    rows = snapshot.rows("SELECT stream, topic, state FROM {g}rules ORDER BY position")
-    return _rulebook_of(tuple(rows))
+    sql = "SELECT stream, topic, state FROM {g}rules ORDER BY position"
+    return snapshot.settled(sql, lambda rows: _rulebook_of(tuple(rows)))
 
 
 @lru_cache(maxsize=RULEBOOKS_KEPT)

@@ -8,7 +8,7 @@ transaction of the deltas that lead to it.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from ledger.store.place import Place, SqliteFile
 from projections.models import TABLES
@@ -47,6 +47,8 @@ class Reads:
             self._prepare(session)
             #: The generation that was in use when one looked last: a reader begins with it.
             self._last = self._current(session)
+        #: What was found at the position one looked at last, by (generation, position).
+        self._settled: tuple[tuple[int, int], dict[str, Any]] = ((0, 0), {})
 
     def _prepare(self, session: Session) -> None:
         """Create the first generation, or a new one where another version made what is there."""
@@ -109,10 +111,19 @@ class Reads:
                 current, position = self._stand(session, chosen)
                 if position >= 0 and (generation is not None or current == chosen):
                     stack.push(attempt.pop_all())
-                    return Snapshot(session, chosen, position, prefix)
+                    settled = self._settled_at(chosen, position)
+                    return Snapshot(session, chosen, position, prefix, settled=settled)
             if generation is None:
                 self._last = self._in_use()
         raise PositionMoved(generation=generation)
+
+    def _settled_at(self, generation: int, position: int) -> dict[str, Any]:
+        """What was found there before: a generation has one state at each position."""
+        place, settled = self._settled
+        if place != (generation, position):
+            settled = {}
+            self._settled = ((generation, position), settled)
+        return settled
 
     def _in_use(self) -> int:
         """The generation in use now."""

@@ -6,6 +6,8 @@ The folds keep them beside the others; whoever makes the others at once, or doub
 from typing import Final, NamedTuple, get_args
 
 from ledger.domain.values import MemberKind
+from projections.fund_parts import PARTS, SELECT_SQL
+from projections.fund_usage import USAGE
 from projections.participation import ACTIVE, CELLS
 from projections.people import DIGITS, PEOPLE, PLAIN, PRESENCE, TOWN, WHOLE
 from projections.rollups import ROLLUPS
@@ -65,4 +67,5 @@ DERIVED: Final[dict[str, Derived]] = {
     **{rollup.table.name: Derived((TOTALS.name,), rollup.select_sql) for rollup in ROLLUPS},
     PRESENCE.name: Derived((ACTIVE.name, CELLS.name), _presence()),
     PEOPLE.name: Derived((PRESENCE.name,), _PEOPLE),
+    PARTS.name: Derived((USAGE.name,), SELECT_SQL),
 }

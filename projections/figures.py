@@ -20,7 +20,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ledger.domain.events import STREAM_OF, TOPICS
-from projections import balances, fund_usage, totals
+from projections import balances, fund_parts, fund_usage, totals
 from projections.catalogue import list_all
 from projections.filters import month_text
 from projections.fund_usage import FundUsage
@@ -53,7 +53,7 @@ TABLE: Final = {
 }
 #: Field of an answer → class of account.
 _CLASSES: Final = {"received_fen": "received", "transferred_fen": "transferred"} | {
-    field: account for account, field in fund_usage.HELD.items()
+    field: account for account, field in fund_parts.HELD.items()
 }
 
 

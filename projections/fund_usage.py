@@ -7,7 +7,6 @@ that paid for the project, and are never added up across funds.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
@@ -17,8 +16,10 @@ from msgspec import Struct
 from ledger.domain.errors import SourceNotFound
 from projections.catalogue import find_listed
 from projections.folding import Handler
+from projections.fund_parts import FIGURES, PARTS, add_up, place_of
 from projections.moves import MOVES, Move
 from projections.postings import POSTINGS, class_of
+from projections.rollups import EVER
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
 from projections.totals import project_of, verified_minutes
@@ -29,22 +30,11 @@ USAGE: Final = Table(
     (*text("fund", "account", "category", "receipt", "source_kind", "source_id"), *integers("fen")),
     searched_by=("source_id",),
 )
-TABLES: Final = (USAGE,)
+TABLES: Final = (USAGE, PARTS)
 
-#: Class of account → figure. What came in and went away is counted apart, see `_filled`.
-HELD: Final = {
-    "unallocated": "unallocated_fen",
-    "allocated": "allocated_fen",
-    "spent": "spent_fen",
-    "transit": "in_transit_fen",
-    "returned": "returned_fen",
-}
-#: Classes of accounts that name a target.
-FOR_TARGETS: Final = ("allocated", "spent")
 MINUTES_IN_HOUR: Final = 60
-#: Accounts whose meaning is remembered.
-ACCOUNTS_KEPT: Final = 1 << 14
-_FIGURES: Final = frozenset(HELD.values())
+#: How a part begins that is a project.
+OF_PROJECT: Final = "target/project/"
 
 M = TypeVar("M", bound="Money")
 
@@ -146,8 +136,9 @@ class FundUsageFold:
     def drain(self) -> Deltas:
         """The deltas gathered so far; gathering begins anew."""
         rows: list[Record] = [(*key, fen) for key, fen in self._fen.items()]
+        parts = add_up(self._fen)
         self._fen.clear()
-        return [(USAGE, rows)]
+        return [(USAGE, rows), (PARTS, parts)]
 
 
 def _lot_of(move: Move) -> tuple[str, str, str]:
@@ -159,8 +150,8 @@ def _lot_of(move: Move) -> tuple[str, str, str]:
 #: A row of the table: what a fund's events did to one account, for one receipt.
 #: Fund, account, category, receipt, kind and id of the source, fen.
 Line = tuple[str, str, str, str, str, str, int]
-#: Place (see `_place_of`) → fen.
-Sums = defaultdict[str, int]
+#: Place (see `place_of`) → fen.
+Sums = Mapping[str, int]
 
 
 class Parts(NamedTuple):
@@ -169,22 +160,42 @@ class Parts(NamedTuple):
     receipts: Mapping[tuple[str, str, str], Sums]
     targets: Mapping[str, Sums]
     categories: Mapping[str, int]
-
-
-@lru_cache(maxsize=ACCOUNTS_KEPT)
-def _place_of(account: str) -> tuple[str, str]:
-    """Where the fen of an account count, and for which target (empty for none).
-
-    A place is a figure; of what came in or went away, where the sign of the sum says which, it is
-    the account itself.
-    """
-    parts = account.split("/", 2)
-    return HELD.get(parts[0], account), parts[2] if parts[0] in FOR_TARGETS else ""
+    #: Of each target that is a project: its verified minutes.
+    minutes: Mapping[str, int]
 
 
 def fund_usage(snapshot: Snapshot, fund: str) -> FundUsage:
     """Where a fund's money is and what it did. Raises FundNotFound."""
-    return _usage(snapshot, fund, _lines(snapshot, "fund = ?", fund))
+    return _usage(snapshot, fund, _kept(snapshot, fund))
+
+
+#: Parts of a fund, those that are projects with their verified minutes.
+_KEPT: Final = (
+    f"SELECT part, source_kind, source_id, COALESCE(verified_minutes, 0), {', '.join(FIGURES)}"
+    f" FROM {{g}}fund_parts LEFT JOIN {{g}}totals_projects ON month = {EVER}"
+    f" AND substr(part, 1, {len(OF_PROJECT)}) = '{OF_PROJECT}'"
+    f" AND project = substr(part, {len(OF_PROJECT) + 1}) WHERE fund = ?"
+)
+#: Where two of the figures stand.
+_ALLOCATED, _SPENT = FIGURES.index("allocated_fen"), FIGURES.index("spent_fen")
+
+
+def _kept(snapshot: Snapshot, fund: str) -> Parts:
+    """The parts of a fund, from the sums of its lines that were kept."""
+    receipts: dict[tuple[str, str, str], Sums] = {}
+    targets: dict[str, Sums] = {}
+    categories: dict[str, int] = {}
+    verified: dict[str, int] = {}
+    for part, source_kind, source, minutes, *fen in snapshot.rows(_KEPT, fund):
+        sort, _, name = part.partition("/")
+        if sort == "target":
+            targets[name] = {"allocated_fen": fen[_ALLOCATED], "spent_fen": fen[_SPENT]}
+            verified[name] = minutes
+        elif sort == "receipt":
+            receipts[name, source_kind, source] = dict(zip(FIGURES, fen, strict=True))
+        else:
+            categories[name] = fen[_SPENT]
+    return Parts(receipts, targets, categories, verified)
 
 
 def source_usage(snapshot: Snapshot, source_id: str, source_kind: str | None = None) -> SourceUsage:
@@ -193,13 +204,16 @@ def source_usage(snapshot: Snapshot, source_id: str, source_kind: str | None = N
     lines = _lines(snapshot, *(of_kind if source_kind else ("source_id = ?", source_id)))
     if not lines:
         raise SourceNotFound("source", source=source_id)
-    parts = _parts(lines)
+    parts = _parts(snapshot, lines)
     found = SourceUsage(
         position=snapshot.position,
         as_of=snapshot.as_of,
         source_id=source_id,
         source_kinds=tuple(sorted({kind for _, kind, _ in parts.receipts})),
-        funds=[_usage(snapshot, fund, own) for fund, own in groupby(lines, itemgetter(0))],
+        funds=[
+            _usage(snapshot, fund, _parts(snapshot, own))
+            for fund, own in groupby(lines, itemgetter(0))
+        ],
     )
     return _filled(found, _together(parts.receipts.values()))
 
@@ -211,22 +225,25 @@ def _lines(snapshot: Snapshot, condition: str, *values: str | None) -> list[Line
     )
 
 
-def _parts(lines: Iterable[Line]) -> Parts:
-    """All sums in one pass: a fund may have some thousands of lines."""
-    receipts: defaultdict[tuple[str, str, str], Sums] = defaultdict(_nothing)
-    targets: defaultdict[str, Sums] = defaultdict(_nothing)
+def _parts(snapshot: Snapshot, lines: Iterable[Line]) -> Parts:
+    """All sums of some lines in one pass: a fund may have some thousands."""
+    receipts: defaultdict[tuple[str, str, str], defaultdict[str, int]] = defaultdict(_nothing)
+    targets: defaultdict[str, defaultdict[str, int]] = defaultdict(_nothing)
     categories: defaultdict[str, int] = defaultdict(int)
     for _, account, category, receipt, kind, source, fen in lines:
-        place, target = _place_of(account)
+        place, target = place_of(account)
         receipts[receipt, kind, source][place] += fen
         if target:
             targets[target][place] += fen
         if category:
             categories[category] += fen
-    return Parts(receipts, targets, categories)
+    projects = {target: project_of(target) for target in targets}
+    verified = verified_minutes(snapshot, set(projects.values()) - {""})
+    minutes = {target: verified.get(project, 0) for target, project in projects.items()}
+    return Parts(receipts, targets, categories, minutes)
 
 
-def _nothing() -> Sums:
+def _nothing() -> defaultdict[str, int]:
     return defaultdict(int)
 
 
@@ -247,11 +264,12 @@ def _by_source(parts: Parts) -> dict[tuple[str, str], Sums]:
     return {key: _together(each) for key, each in found.items()}
 
 
-def _usage(snapshot: Snapshot, fund: str, lines: Iterable[Line]) -> FundUsage:
-    """The page of a fund, from these of its lines."""
+def _usage(snapshot: Snapshot, fund: str, parts: Parts) -> FundUsage:
+    """The page of a fund, from parts of it."""
     listed = find_listed(snapshot, "fund", fund, "fund")
-    parts = _parts(lines)
-    targets = _targets(snapshot, parts)
+    targets = [
+        _target(target, own, parts.minutes[target]) for target, own in sorted(parts.targets.items())
+    ]
     minutes = sum(target.verified_minutes for target in targets)
     found = FundUsage(
         position=snapshot.position,
@@ -280,22 +298,12 @@ def _usage(snapshot: Snapshot, fund: str, lines: Iterable[Line]) -> FundUsage:
     return found
 
 
-def _targets(snapshot: Snapshot, parts: Parts) -> list[TargetMoney]:
-    """What each target has and had, beside its verified minutes."""
-    projects = {target: project_of(target) for target in parts.targets}
-    minutes = verified_minutes(snapshot, set(projects.values()) - {""})
-    return [
-        _target(target, own, minutes.get(projects[target], 0))
-        for target, own in sorted(parts.targets.items())
-    ]
-
-
 def _target(target: str, sums: Sums, verified: int) -> TargetMoney:
     """A target with its sums."""
-    spent = sums.get(HELD["spent"], 0)
+    spent = sums.get("spent_fen", 0)
     return TargetMoney(
         target=target,
-        allocated_fen=sums.get(HELD["allocated"], 0),
+        allocated_fen=sums.get("allocated_fen", 0),
         spent_fen=spent,
         verified_minutes=verified,
         fen_per_verified_hour=_per_hour(spent, verified),
@@ -309,7 +317,7 @@ def _filled(money: M, sums: Sums) -> M:
     between two funds of one answer it comes to zero, and the money has not left.
     """
     for place, fen in sums.items():
-        if place in _FIGURES:
+        if place in FIGURES:
             setattr(money, place, fen)
         elif fen < 0:
             money.received_fen -= fen

@@ -72,6 +72,8 @@ _VERIFIED: Final = tuple(
 PER: Final = 10_000
 
 Cell = tuple[str, tuple[str, ...], str, str, str, str, str]
+#: An account of heads, taken apart behind its class, and how many are in it.
+Account = tuple[list[str], int]
 
 
 class Participation(Struct, frozen=True, kw_only=True):
@@ -206,11 +208,20 @@ def participation(
     within = filters.get("region", "")
     rows = []
     for key in sorted(keys):
-        row = named(by, key)
-        profile = profiles.get(row.get("region", within))
-        of_members = registered.get(tuple([row[group.name] for group in place]), 0)
+        group = named(by, key)
+        count, minutes = active.get(key, (0, 0))
+        members = registered.get(tuple([group[each.name] for each in place]) if place else (), 0)
+        profile = profiles.get(group.get("region", within))
         inhabitants = profile.population if profile else None
-        row.update(_figures(*active.get(key, (0, 0)), of_members, inhabitants))
+        row = {
+            **group,
+            "registered": members,
+            "active": count,
+            "verified_minutes": minutes,
+            "active_per_10000_registered": count * PER // members if members > 0 else None,
+            "inhabitants": inhabitants,
+            "active_per_10000_inhabitants": count * PER // inhabitants if inhabitants else None,
+        }
         rows.append(row)
     return Participation(
         position=snapshot.position,
@@ -219,18 +230,6 @@ def participation(
         filters=dict(filters),
         rows=rows,
     )
-
-
-def _figures(active: int, minutes: int, registered: int, inhabitants: int | None) -> dict[str, Any]:
-    """One group's figures."""
-    return {
-        "registered": registered,
-        "active": active,
-        "verified_minutes": minutes,
-        "active_per_10000_registered": active * PER // registered if registered > 0 else None,
-        "inhabitants": inhabitants,
-        "active_per_10000_inhabitants": active * PER // inhabitants if inhabitants else None,
-    }
 
 
 def _active(
@@ -291,13 +290,12 @@ def _registered(
     sums: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     by_kind = any(group.name == "member_kind" for group in place)
     within, wanted = filters.get("region", ""), _kinds(filters)
-    for account, heads in _accounts(snapshot, "registered"):
-        region, kinds = account
+    for region, own, heads in snapshot.settled(_REGISTERED, _kinds_apart):
         if region.startswith(within):
-            own = kinds.split("+")
-            counted = [kind for kind in wanted if kind in own]
-            for kind in counted if by_kind else counted[:1]:
-                sums[_place_of(place, region, kind)] += heads
+            counted = own.intersection(wanted)
+            # Of several kinds, but counted once where nobody asks for kinds.
+            for kind in counted if by_kind else [""] if counted else []:
+                sums[_place_of(place, region, kind) if place else ()] += heads
     return sums
 
 
@@ -308,15 +306,33 @@ def _place_of(place: Sequence[Group], region: str, kind: str) -> tuple[str, ...]
     )
 
 
-def _accounts(snapshot: Snapshot, kind: str, region: str = "") -> list[tuple[list[str], int]]:
-    """The accounts of heads of a class, split, and the members in each."""
+def _accounts(snapshot: Snapshot, kind: str, region: str = "") -> list[Account]:
+    """The accounts of heads of a class, and the members in each."""
     rows = snapshot.rows(
         "SELECT account, CAST(SUM(heads) AS BIGINT) FROM {g}heads"
         " WHERE account >= ? AND account < ? AND region >= ? AND region < ?"
         " GROUP BY account HAVING SUM(heads) <> 0 ORDER BY account",
         f"{kind}/", f"{kind}0", region, f"{region}:",
     )  # fmt: skip
+    return _split(rows)
+
+
+def _split(rows: list[Any]) -> list[Account]:
+    """Accounts taken apart, without their class."""
     return [(account.split("/")[1:], heads) for account, heads in rows]
+
+
+def _kinds_apart(rows: list[Any]) -> list[tuple[str, frozenset[str], int]]:
+    """Registered members by region and kinds."""
+    return [(region, frozenset(kinds.split("+")), n) for (region, kinds), n in _split(rows)]
+
+
+#: All registered members, who are told beside whatever is asked for.
+_REGISTERED: Final = (
+    "SELECT account, CAST(SUM(heads) AS BIGINT) FROM {g}heads"
+    " WHERE account >= 'registered/' AND account < 'registered0'"
+    " GROUP BY account HAVING SUM(heads) <> 0"
+)
 
 
 def certified(snapshot: Snapshot, filters: Mapping[str, str] = NO_FILTERS) -> list[Certified]:

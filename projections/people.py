@@ -63,7 +63,18 @@ def counted(
         " WHERE slice >= ? AND slice <= ? AND active > 0 ORDER BY slice",
         *bounds,
     )
-    return {_key(by, slice_): (active, minutes) for slice_, active, minutes in rows}
+    keys = _keys(by, [slice_ for slice_, _, _ in rows])
+    return dict(zip(keys, [row[1:] for row in rows], strict=True))
+
+
+def _keys(by: Sequence[Group], slices: Sequence[str]) -> list[tuple[Any, ...]]:
+    """The slices of one grouping as the keys of its groups."""
+    if not by or not slices:
+        return [()] * len(slices)
+    start = slices[0].index("/") + 1  # all begin alike
+    values = [slice_[start:] for slice_ in slices]
+    is_month = by[0].name == "month"
+    return [(int(value.replace("-", "")) if is_month else value,) for value in values]
 
 
 def _is_of_villages(by: Sequence[Group]) -> bool:
@@ -115,14 +126,6 @@ def _of_months(filters: Mapping[str, str]) -> tuple[str, str]:
     firsts = [filters[name] for name in ("from_month", "month") if name in filters]
     lasts = [filters[name] for name in ("to_month", "month") if name in filters]
     return f"month/{max(firsts, default='')}", f"month/{min(lasts, default=_END)}"
-
-
-def _key(by: Sequence[Group], slice_: str) -> tuple[Any, ...]:
-    """A slice as the key of its group."""
-    if not by:
-        return ()
-    value = slice_.partition("/")[2]
-    return (int(value.replace("-", "")),) if by[0].name == "month" else (value,)
 
 
 def presence_of(

@@ -21,7 +21,13 @@ from ledger.domain.errors import InvalidSettings, Unavailable
 from ledger.store.place import PostgresSchema
 from ledger.store.pool import Pool
 from ledger.store.postgres_datastore import Datastore
-from projections.postgres_reading import UNHURRIED, PostgresReader, Statements, query
+from projections.postgres_reading import (
+    UNHURRIED,
+    PostgresReader,
+    Statements,
+    is_usable_soon,
+    query,
+)
 from projections.session import Made, Reader, Session
 from projections.tables import Record, Table, Type, Value, counts_sql, create_sql, upsert_sql
 
@@ -129,7 +135,7 @@ class PostgresEngine:
         self._datastore = Datastore(place)
         # Readers have connections of their own: what psycopg prepared it forgets whenever a table
         # is dropped or a transaction rolled back, and all else that was prepared with it.
-        self._readers = Datastore(place)
+        self._readers = Datastore(place, is_usable_soon)
         self._recorder = PostgresTrackingRecorder(self._datastore, tracking_table_name="tracking")
         self._statements: WeakKeyDictionary[psycopg.Connection[Any], Statements] = (
             WeakKeyDictionary()
@@ -162,11 +168,10 @@ class PostgresEngine:
             statements = self._statements.get(connection)
             if statements is None:
                 statements = self._statements[connection] = Statements(connection.pgconn)
-            reader = PostgresReader(connection, statements)
+            reader = PostgresReader(connection, statements, held)
             try:
-                reader.begin(held)
                 yield reader
-                statements.run("COMMIT")
+                reader.end()
             except BaseException:
                 statements.roll_back()
                 raise

@@ -2,7 +2,8 @@
 
 A cursor lets go of the interpreter at each step of a query, and whoever else answers takes it
 meanwhile: with two readers that takes longer than the questions themselves. Here a question is
-one call, of a statement the server has planned before; values are converted by psycopg.
+one call, of a statement the server has planned before; values are converted by psycopg. The
+beginning goes with the first question, and nobody waits for the end.
 """
 
 from collections import OrderedDict
@@ -18,7 +19,9 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import tuple_row
+from psycopg.sql import quote
 
+from ledger.store.postgres_datastore import is_usable
 from projections.session import PositionMoved
 
 #: Statements the server remembers for a connection; psycopg's own are counted apart.
@@ -53,18 +56,23 @@ class Statements:
         self._names: OrderedDict[tuple[str, tuple[int, ...]], bytes] = OrderedDict()
         self._numbers = count()
 
-    def run(self, command: str) -> None:
-        """Carry out one or several commands at once. Raises psycopg.Error."""
-        self._checked(self._pgconn.exec_(command.encode()))
+    def run(self, command: str) -> PGresult:
+        """Carry out one or several commands at once; what the last gave. Raises psycopg.Error."""
+        return self._checked(self._pgconn.exec_(command.encode()))
 
     def ask(self, sql: str, values: Sequence[Any], how: abc.Transformer) -> PGresult:
         """Ask with values as `how` has just dumped them. Raises psycopg.Error."""
-        key = (sql, how.types or ())
+        name = self.name_of(sql, how.types or ())
+        return self._checked(self._pgconn.exec_prepared(name, values, how.formats))
+
+    def name_of(self, sql: str, types: tuple[int, ...]) -> bytes:
+        """The name of a statement, which is prepared by then. Raises psycopg.Error."""
+        key = (sql, types)
         name = self._names.get(key)
         if name is None:
             name = self._prepare(key)
         self._names.move_to_end(key)
-        return self._checked(self._pgconn.exec_prepared(name, values, how.formats))
+        return name
 
     def _prepare(self, key: tuple[str, tuple[int, ...]]) -> bytes:
         while len(self._names) >= STATEMENTS_MAX:
@@ -75,6 +83,10 @@ class Statements:
         self._checked(self._pgconn.prepare(name, _numbered(sql), types))
         self._names[key] = name
         return name
+
+    def end(self) -> None:
+        """End a transaction without waiting for it: nothing that was seen can change any more."""
+        self._pgconn.send_query(b"COMMIT")
 
     def roll_back(self) -> None:
         """End a transaction that met trouble, if the line still stands."""
@@ -90,40 +102,72 @@ class Statements:
         raise error_from_result(result)
 
 
-class PostgresReader:
-    """One transaction that reads, on one connection."""
+def is_usable_soon(connection: psycopg.Connection[Any]) -> bool:
+    """As `is_usable`, of a connection whose last transaction may still be ending."""
+    line = connection.pgconn
+    if line.status == ConnStatus.OK and line.transaction_status == TransactionStatus.ACTIVE:
+        line.consume_input()
+        while not line.is_busy():
+            if line.get_result() is None:
+                return is_usable(connection)
+        return True  # its next question waits for the end of the last
+    return is_usable(connection)
 
-    def __init__(self, connection: psycopg.Connection[Any], statements: Statements) -> None:
+
+class PostgresReader:
+    """One transaction that reads, on one connection; it begins with the first question.
+
+    `held` is kept from being dropped, unless it is empty. The first question raises PositionMoved
+    when it is gone. Or about to go: who waits for an older reader to drop it would keep us waiting
+    behind him.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], statements: Statements, held: str
+    ) -> None:
         self._connection = connection
         self._statements = statements
         self._values = Transformer(connection)
+        self._held = held
+        self._has_begun = False
 
-    def begin(self, held: str) -> None:
-        """Begin, and keep a table from being dropped, unless none is named.
-
-        Raises PositionMoved when it is gone. Or about to go: who waits for an older reader to
-        drop it would keep us waiting behind him.
-        """
-        lock = f"; LOCK TABLE {held} IN ACCESS SHARE MODE NOWAIT" if held else ""
+    def _begin(self, first: str) -> PGresult:
+        """Begin, hold the table, and do this, in one message."""
+        lock = f"LOCK TABLE {self._held} IN ACCESS SHARE MODE NOWAIT; " if self._held else ""
         try:
-            self._statements.run(_BEGIN + lock)
+            result = self._statements.run(f"{_BEGIN}; {lock}{first}")
         except _GOING as error:
-            raise PositionMoved(table=held) from error
+            raise PositionMoved(table=self._held) from error
+        self._has_begun = True
+        return result
+
+    def end(self) -> None:
+        """End it, without waiting for that."""
+        if self._has_begun:
+            self._statements.end()
 
     def take_time(self) -> None:
         """Let the rest of it take as long as it needs, for going through whole tables."""
-        self._statements.run(UNHURRIED)
+        run = self._statements.run if self._has_begun else self._begin
+        run(UNHURRIED)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
         how = self._values
         values = how.dump_sequence(params, [PyFormat.AUTO] * len(params))
-        result = self._statements.ask(sql, values, how)
+        if self._has_begun:
+            result = self._statements.ask(sql, values, how)
+        else:
+            name = self._statements.name_of(sql, how.types or ()).decode()
+            told = ", ".join([quote(value, self._connection) for value in params])
+            result = self._begin(f"EXECUTE {name}({told})" if told else f"EXECUTE {name}")
         how.set_pgresult(result)
         return how.load_rows(0, result.ntuples, tuple)
 
     def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows of a query that may be long, in bounded memory."""
+        if not self._has_begun:
+            self._begin("")
         name = f"stream_{uuid4().hex}"
         with self._connection.cursor(name=name, row_factory=tuple_row) as cursor:
             cursor.itersize = STREAMED_ROWS

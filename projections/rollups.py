@@ -1,8 +1,9 @@
 """Rollups: the totals of one dimension at a time, so that they are looked up and not added up.
 
 The cube of totals has a row for every combination there ever was. What is asked for most, the
-whole or the parts of one dimension, is kept in small tables of its own: by month, and with month
-0 for all months together. A question goes to the smallest table that knows what it asks for.
+whole or the parts of one dimension, is kept in small tables of its own, a row with all figures for
+each: by month, and with month 0 for all months together. A question goes to the smallest table
+that knows what it asks for.
 """
 
 from collections import defaultdict
@@ -14,6 +15,36 @@ from projections.tables import Deltas, Record, Table, integers, text
 
 #: The month that stands for all months.
 EVER: Final = 0
+
+#: Figure → (commodity, state, sign): minutes, credit-minutes, fen, person-times, activities.
+#: `fen_transferred` is below zero where more came in from other regions than went there.
+FIGURES: Final = {
+    "logged_minutes": ("MIN", "served", -1),
+    "pending_minutes": ("MIN", "pending", 1),
+    "verified_minutes": ("MIN", "verified", 1),
+    "refused_minutes": ("MIN", "refused", 1),
+    "reversed_minutes": ("MIN", "reversed", 1),
+    "training_logged_minutes": ("TRN", "served", -1),
+    "training_pending_minutes": ("TRN", "pending", 1),
+    "training_verified_minutes": ("TRN", "verified", 1),
+    "training_refused_minutes": ("TRN", "refused", 1),
+    "training_reversed_minutes": ("TRN", "reversed", 1),
+    "credit_issued": ("CRD", "issued", -1),
+    "credit_redeemed": ("CRD", "redeemed", 1),
+    "fen_received": ("FEN", "source", -1),
+    "fen_unallocated": ("FEN", "unallocated", 1),
+    "fen_allocated": ("FEN", "allocated", 1),
+    "fen_spent": ("FEN", "spent", 1),
+    "fen_returned": ("FEN", "returned", 1),
+    "fen_in_transit": ("FEN", "transit", 1),
+    "fen_transferred": ("FEN", "transferred", 1),
+    "person_times_registered": ("PPL", "registered", 1),
+    "person_times_attended": ("PPL", "attended", 1),
+    "person_times_served": ("PPL", "served", 1),
+    "activities": ("ACT", "held", 1),
+}
+#: (Commodity, state) → which of the figures it is, and its sign.
+_NUMBERED: Final = {(c, state): (n, sign) for n, (c, state, sign) in enumerate(FIGURES.values())}
 
 Key = tuple[Any, ...]
 
@@ -27,17 +58,26 @@ class Rollup(NamedTuple):
     @property
     def select_sql(self) -> str:
         """The query for all its rows, from the cube."""
-        columns = "".join(f", {name}" for name in (*self.dimensions, "commodity", "state"))
-        sums = "CAST(SUM(quantity) AS BIGINT) AS quantity FROM {g}totals GROUP BY"
+        columns = "".join(f", {name}" for name in self.dimensions)
+        sums = ", ".join(f"{_sum_sql(*row)} AS {name}" for name, row in FIGURES.items())
+        # By number, so that the month may be one for all.
+        numbers = ", ".join(str(n) for n in range(1, len(self.dimensions) + 2))
+        found = f"{sums} FROM {{g}}totals GROUP BY {numbers}"
         return (
-            f"SELECT month{columns}, {sums} month{columns}"
-            f" UNION ALL SELECT {EVER} AS month{columns}, {sums} {columns[2:]}"
+            f"SELECT month{columns}, {found}"
+            f" UNION ALL SELECT CAST({EVER} AS BIGINT) AS month{columns}, {found}"
         )
 
 
+def _sum_sql(commodity: str, state: str, sign: int) -> str:
+    """The sum of a figure over rows of the cube."""
+    of_it = f"commodity = '{commodity}' AND state = '{state}'"
+    return f"CAST(SUM(CASE WHEN {of_it} THEN {sign} * quantity ELSE 0 END) AS BIGINT)"
+
+
 def _rollup(name: str, *dimensions: str) -> Rollup:
-    keys = (*integers("month", merge="key"), *text(*dimensions, "commodity", "state"))
-    return Rollup(Table(f"totals_{name}", (*keys, *integers("quantity"))), dimensions)
+    keys = (*integers("month", merge="key"), *text(*dimensions))
+    return Rollup(Table(f"totals_{name}", (*keys, *integers(*FIGURES))), dimensions)
 
 
 #: The smallest first: the first that has all that is asked for is taken.
@@ -82,9 +122,10 @@ def _summed(
 
 def _with_all_months(monthly: Mapping[Key, int]) -> list[Record]:
     """Rows of a rollup: of each month, and of all together."""
-    ever: defaultdict[Key, int] = defaultdict(int)
-    rows: list[Record] = []
+    rows: defaultdict[Key, list[int]] = defaultdict(lambda: [0] * len(FIGURES))
     for (commodity, state, month, *kept), quantity in monthly.items():
-        ever[*kept, commodity, state] += quantity
-        rows.append((month, *kept, commodity, state, quantity))
-    return [*rows, *((EVER, *key, quantity) for key, quantity in ever.items())]
+        of_month, ever = rows[month, *kept], rows[EVER, *kept]
+        number, sign = _NUMBERED.get((commodity, state), (0, 0))
+        of_month[number] += sign * quantity
+        ever[number] += sign * quantity
+    return [(*key, *figures) for key, figures in rows.items()]

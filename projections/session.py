@@ -1,13 +1,15 @@
 """What the two read databases have in common: a transaction seen as a session."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ledger.domain.errors import LedgerError
 from projections.tables import Record, Table, counts_of_both_sql
+
+T = TypeVar("T")
 
 
 class PositionMoved(LedgerError):  # noqa: N818 (a turn of events, like the store's HeadMoved)
@@ -81,8 +83,8 @@ class Engine(Protocol):
     def reading(self, held: str = "") -> AbstractContextManager[Reader]:
         """A transaction that sees one state of the database throughout and changes nothing.
 
-        `held` names a table that is kept from being dropped, before anything is seen; raises
-        PositionMoved when it is gone or going.
+        `held` names a table that is kept from being dropped, before anything is seen; it, or the
+        first question, raises PositionMoved when it is gone or going.
         """
 
     def writing(self, *, durable: bool = True) -> AbstractContextManager[Session]:
@@ -117,9 +119,12 @@ class Snapshot:
         *,
         as_of: date | None = None,
         moment: datetime | None = None,
+        settled: dict[str, Any] | None = None,
     ) -> None:
+        """`settled`: what was found at the same position of the same tables before."""
         self._session = session
         self._known: dict[tuple[object, ...], list[Any]] = {}
+        self._settled: dict[str, Any] = {} if settled is None else settled
         #: What the names of its tables begin with.
         self.prefix = prefix
         self.generation = generation
@@ -137,7 +142,7 @@ class Snapshot:
         other = Snapshot(
             self._session, self.generation, position, self.prefix, as_of=as_of, moment=moment
         )
-        other._known = self._known
+        other._known, other._settled = self._known, self._settled
         return other
 
     def has_the_rows_of(self, other: "Snapshot", table: Table) -> bool:
@@ -166,6 +171,16 @@ class Snapshot:
         if key not in self._known:
             self._known[key] = self.rows(sql, *params)
         return self._known[key]
+
+    def settled(self, sql: str, read: Callable[[list[Any]], T]) -> T:
+        """What is read from the rows of a query, asked only once at each position.
+
+        For small things that go with most figures; nobody may change them.
+        """
+        if sql not in self._settled:
+            self._settled[sql] = read(self.rows(sql))
+        found: T = self._settled[sql]
+        return found
 
     def stream(self, sql: str, *params: object) -> Iterator[Any]:
         """Rows of a query that may be long, in bounded memory."""

@@ -6,7 +6,7 @@ Training stands apart from service throughout.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from operator import attrgetter
@@ -16,11 +16,11 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from ledger.domain.events import TOPICS
-from projections.filters import NO_FILTERS, Group, groups, named, where
+from projections.filters import NO_FILTERS, Group, Where, groups, named, where
 from projections.folding import Handler
 from projections.moves import Route, adder, months_getter, routes_of, rows_of_topic
 from projections.postings import POSTINGS, M
-from projections.rollups import EVER, ROLLUPS, roll_up, rollup_for
+from projections.rollups import EVER, FIGURES, ROLLUPS, Rollup, roll_up, rollup_for
 from projections.session import Snapshot
 from projections.tables import Deltas, Record, Table, integers, text
 
@@ -38,33 +38,6 @@ TOTALS: Final = Table(
 )
 TABLES: Final = (TOTALS, *(rollup.table for rollup in ROLLUPS))
 
-#: Figure → (commodity, state, sign): minutes, credit-minutes, fen, person-times, activities.
-#: `fen_transferred` is below zero where more came in from other regions than went there.
-FIGURES: Final = {
-    "logged_minutes": ("MIN", "served", -1),
-    "pending_minutes": ("MIN", "pending", 1),
-    "verified_minutes": ("MIN", "verified", 1),
-    "refused_minutes": ("MIN", "refused", 1),
-    "reversed_minutes": ("MIN", "reversed", 1),
-    "training_logged_minutes": ("TRN", "served", -1),
-    "training_pending_minutes": ("TRN", "pending", 1),
-    "training_verified_minutes": ("TRN", "verified", 1),
-    "training_refused_minutes": ("TRN", "refused", 1),
-    "training_reversed_minutes": ("TRN", "reversed", 1),
-    "credit_issued": ("CRD", "issued", -1),
-    "credit_redeemed": ("CRD", "redeemed", 1),
-    "fen_received": ("FEN", "source", -1),
-    "fen_unallocated": ("FEN", "unallocated", 1),
-    "fen_allocated": ("FEN", "allocated", 1),
-    "fen_spent": ("FEN", "spent", 1),
-    "fen_returned": ("FEN", "returned", 1),
-    "fen_in_transit": ("FEN", "transit", 1),
-    "fen_transferred": ("FEN", "transferred", 1),
-    "person_times_registered": ("PPL", "registered", 1),
-    "person_times_attended": ("PPL", "attended", 1),
-    "person_times_served": ("PPL", "served", 1),
-    "activities": ("ACT", "held", 1),
-}
 #: Money a fund still has stands at no project, month or place of its own (it may be allocated to
 #: another region than the fund's), so it is told of the whole only; `fund_usage` has it by fund.
 WHOLE_ONLY: Final = ("fen_unallocated", "fen_in_transit")
@@ -190,40 +163,72 @@ def totals(
     """
     by = groups(group_by, GROUPINGS)
     condition = where(snapshot, filters, FILTERS)
-    columns = ", ".join([*(group.sql for group in by), "commodity", "state"])
-    found = snapshot.rows(
-        f"SELECT {columns}, CAST(SUM(quantity) AS BIGINT) FROM {_source(by, filters)}"
-        f" AND {condition.sql} GROUP BY {columns} ORDER BY {columns}",
-        *condition.params,
-    )
     hidden = WHOLE_ONLY if by or filters else ()
-    nothing = {name: 0 for name in FIGURES if name not in hidden}
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {} if by else {(): nothing}
-    for *key, commodity, state, quantity in found:
-        row = rows.get(tuple(key))
-        if row is None:
-            row = rows[tuple(key)] = named(by, key) | nothing
-        name, sign = _BY_STATE.get((commodity, state), ("", 0))
-        if name in nothing:
-            row[name] = sign * quantity
+    told = [name for name in FIGURES if name not in hidden]
+    rollup, months = _kept_in(by, filters)
+    if rollup is None:
+        found = _from_cube(snapshot, by, condition, told)
+    else:
+        within = condition._replace(sql=f"{months} AND {condition.sql}")
+        found = _from_rollup(snapshot, rollup, by, within, told)
     return Totals(
         position=snapshot.position,
         as_of=snapshot.as_of,
         group_by=tuple(group_by),
         filters=dict(filters),
-        rows=list(rows.values()),
+        rows=[named(by, key) | figures for key, figures in found],
     )
 
 
-def _source(by: Sequence[Group], filters: Mapping[str, str]) -> str:
-    """The table that knows what is asked for with the fewest rows, and which months of it."""
+#: Of each group its key and its figures.
+Found = Iterable[tuple[Sequence[Any], dict[str, int]]]
+
+
+def _kept_in(by: Sequence[Group], filters: Mapping[str, str]) -> tuple[Rollup | None, str]:
+    """The rollup that knows what is asked for with the fewest rows, and which months of it."""
     asked = {*(group.name for group in by), *filters}
     is_monthly = not asked.isdisjoint(MONTHLY)
-    rollup = rollup_for(asked - MONTHLY)
     # Of one project the cube's own index finds the months.
-    if rollup is None or (is_monthly and "project" in filters):
-        return "{g}totals WHERE 1 = 1"
-    return f"{{g}}{rollup.table.name} WHERE month {'>' if is_monthly else '='} {EVER}"
+    is_of_cube = is_monthly and "project" in filters
+    rollup = None if is_of_cube else rollup_for(asked - MONTHLY)
+    return rollup, f"month {'>' if is_monthly else '='} {EVER}"
+
+
+def _from_rollup(
+    snapshot: Snapshot, rollup: Rollup, by: Sequence[Group], condition: Where, told: Sequence[str]
+) -> Found:
+    """The sums of whole rows."""
+    keys = ", ".join(group.sql for group in by)
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in told)
+    rows = snapshot.rows(
+        f"SELECT {f'{keys}, ' if by else ''}{sums} FROM {{g}}{rollup.table.name}"
+        f" WHERE {condition.sql}" + (f" GROUP BY {keys} ORDER BY {keys}" if by else ""),
+        *condition.params,
+    )
+    for row in rows:
+        # Without groups there is a row even of nothing.
+        figures = row[len(by) :] if by else [value or 0 for value in row]
+        yield row[: len(by)], dict(zip(told, figures, strict=True))
+
+
+def _from_cube(
+    snapshot: Snapshot, by: Sequence[Group], condition: Where, told: Sequence[str]
+) -> Found:
+    """The sums of each commodity and state, as figures."""
+    columns = ", ".join([*(group.sql for group in by), "commodity", "state"])
+    rows = snapshot.rows(
+        f"SELECT {columns}, CAST(SUM(quantity) AS BIGINT) FROM {{g}}totals"
+        f" WHERE {condition.sql} GROUP BY {columns} ORDER BY {columns}",
+        *condition.params,
+    )
+    nothing = dict.fromkeys(told, 0)
+    found: dict[tuple[Any, ...], dict[str, int]] = {} if by else {(): {**nothing}}
+    for *key, commodity, state, quantity in rows:
+        figures = found.setdefault(tuple(key), {**nothing})
+        name, sign = _BY_STATE.get((commodity, state), ("", 0))
+        if name in figures:
+            figures[name] = sign * quantity
+    return found.items()
 
 
 def verified_minutes(snapshot: Snapshot, projects: Collection[str]) -> dict[str, int]:
@@ -232,9 +237,8 @@ def verified_minutes(snapshot: Snapshot, projects: Collection[str]) -> dict[str,
         return {}
     marks = ", ".join("?" * len(projects))
     rows = snapshot.rows(
-        "SELECT project, quantity FROM {g}totals_projects"
-        f" WHERE month = {EVER} AND project IN ({marks})"
-        " AND commodity = 'MIN' AND state = 'verified'",
+        "SELECT project, verified_minutes FROM {g}totals_projects"
+        f" WHERE month = {EVER} AND project IN ({marks})",
         *projects,
-    )  # fmt: skip
+    )
     return dict(rows)

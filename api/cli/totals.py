@@ -8,7 +8,8 @@ from api.cli import display, reading
 def run(*, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -> None:
     """Show the totals of each group, of one slice."""
     from projections.basis import of_totals  # noqa: PLC0415
-    from projections.totals import FIGURES, totals  # noqa: PLC0415 (not for --help)
+    from projections.rollups import FIGURES  # noqa: PLC0415
+    from projections.totals import totals  # noqa: PLC0415 (not for --help)
 
     filters = reading.pairs_of("--where", where)
     reading.check_region(filters)

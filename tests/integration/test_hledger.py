@@ -20,7 +20,8 @@ from ledger.settings import Settings
 from projections import balances
 from projections.database import Reads, open_reads
 from projections.hledger import amount_of
-from projections.totals import FIGURES, totals
+from projections.rollups import FIGURES
+from projections.totals import totals
 from tests.terminal import YESTERDAY, Terminal
 
 SCALE: Final = Fraction(1, 100 if os.environ.get("TEST_LONG") else 1000)

@@ -6,7 +6,7 @@ at an idle one's socket before it lends it, which costs no round trip.
 """
 
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -41,10 +41,26 @@ _DEFAULTS: Final = {
 }
 
 
+def is_usable(connection: psycopg.Connection[Any]) -> bool:
+    """Whether it is open and idle, and the server has not said goodbye meanwhile.
+
+    We listen to nothing, so whatever waits on an idle socket is a reason to open another.
+    """
+    if connection.closed or connection.info.transaction_status != TransactionStatus.IDLE:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
 class Datastore(stock.PostgresDatastore):
     """The library's datastore over our connections; stock recorders work on it as well."""
 
-    def __init__(self, place: PostgresSchema) -> None:
+    def __init__(
+        self,
+        place: PostgresSchema,
+        is_usable: Callable[[psycopg.Connection[Any]], bool] = is_usable,
+    ) -> None:
         super().__init__(
             "", "", "", "", "", schema=place.schema, originator_id_type="text"
         )  # which opens nothing
@@ -97,15 +113,3 @@ def _check_durable(found: DictRow) -> None:
             raise NotDurable(name, found="off")
     if found["server_encoding"] != "UTF8":
         raise InvalidSettings("LEDGER_DATABASE_URL", reason="the database is not in UTF-8")
-
-
-def is_usable(connection: psycopg.Connection[Any]) -> bool:
-    """Whether it is open and idle, and the server has not said goodbye meanwhile.
-
-    We listen to nothing, so whatever waits on an idle socket is a reason to open another.
-    """
-    if connection.closed or connection.info.transaction_status != TransactionStatus.IDLE:
-        return False
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)
