@@ -241,7 +241,8 @@ def _entry(row: Row) -> Entry:
         command_id=event.command_id,
         stream=row.originator_id,
         topic=row.topic,
-        fields={name: value for name, value in told.items() if name not in _COMMON},
+        # In the order they were written down: what an act is about comes first.
+        fields={n: told[n] for n in type(event).declared if n in told and n not in _COMMON},
         changes=_changes(event),
     )
 
