@@ -26,6 +26,9 @@ class Arrivals:
         self._thread = 0
         self._arrived: deque[tuple[Waiter, Future[Answered]]] = deque()
         self._is_woken = False
+        #: Who waits until when, in this order, and some who were told: one timer is enough for all.
+        self._waiting: deque[tuple[Waiter, float]] = deque()
+        self._is_timed = False
 
     async def wait(self, future: "Future[Answered]") -> Answered:
         """The answer. Raises what the writer refused it with, CommandInFlight after the bound."""
@@ -35,11 +38,30 @@ class Arrivals:
         self._thread = threading.get_ident()
         waiter: Waiter = loop.create_future()
         future.add_done_callback(lambda done: self._arrive(waiter, done))
-        timer = loop.call_later(self._timeout_s, _give_up, waiter)
-        try:
-            return await waiter
-        finally:
-            timer.cancel()
+        self._forget_told()
+        self._waiting.append((waiter, loop.time() + self._timeout_s))
+        if not self._is_timed:
+            self._time(loop)
+        return await waiter
+
+    def _forget_told(self) -> None:
+        """Drop those in front who wait no more."""
+        while self._waiting and self._waiting[0][0].done():
+            self._waiting.popleft()
+
+    def _time(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look again when the first wait ends, if anyone waits."""
+        self._is_timed = bool(self._waiting)
+        if self._waiting:
+            loop.call_at(self._waiting[0][1], self._give_up, loop)
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell those whose wait is over."""
+        while self._waiting and (self._waiting[0][0].done() or self._waiting[0][1] <= loop.time()):
+            waiter, _ = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(CommandInFlight("idempotency-key"))
+        self._time(loop)
 
     def _arrive(self, waiter: Waiter, future: "Future[Answered]") -> None:
         """Tell on the loop; from the writer's thread wake it, unless it is woken already."""
@@ -67,8 +89,3 @@ def _tell(waiter: Waiter, future: "Future[Answered]") -> None:
         waiter.set_result(future.result())
     else:
         waiter.set_exception(error)
-
-
-def _give_up(waiter: Waiter) -> None:
-    if not waiter.done():
-        waiter.set_exception(CommandInFlight("idempotency-key"))

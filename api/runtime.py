@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -175,13 +174,13 @@ class Runtime:
             return ""
 
     def _count(self, commands: Sequence[Command], answered: Answered) -> None:
-        done = Counter(
-            (type(command), outcome.code if isinstance(outcome, Refused) else "done")
-            for command, outcome in zip(commands, answered.outcomes, strict=False)
-        )
-        for (kind, outcome), count in done.items():
-            self.metrics.did(_op_of(kind), outcome, count)
-            if kind in (IssueKey, RevokeKey) and outcome == "done":
+        done: dict[tuple[type[Command], str], int] = {}
+        for command, outcome in zip(commands, answered.outcomes, strict=False):
+            became = outcome.code if isinstance(outcome, Refused) else "done"
+            done[type(command), became] = done.get((type(command), became), 0) + 1
+        for (kind, became), count in done.items():
+            self.metrics.did(_op_of(kind), became, count)
+            if kind in (IssueKey, RevokeKey) and became == "done":
                 self.keys.forget()
 
 

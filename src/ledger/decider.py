@@ -95,7 +95,8 @@ class Decider:
             # A dry run of one command shares its group with others: nothing may move.
             version = 0 if dry_single else self._states.apply(stream, event)
             draft.events.append(seal(stream, version, event))
-        draft.notes.extend(decision.notes)
+        if decision.notes:
+            draft.notes.extend(decision.notes)
         if decision.erase is not None:
             draft.erased.append(decision.erase)
         draft.answered.outcomes.append(decision.answer)

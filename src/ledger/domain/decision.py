@@ -6,7 +6,7 @@ seed for salts. A rule that refuses raises an error of `errors.py`.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
@@ -87,7 +87,7 @@ class Decision(Struct, kw_only=True):
 
     events: list[tuple[str, Event]] = field(default_factory=list)
     answer: dict[str, str | int | bool] = field(default_factory=dict)
-    notes: list[Note] = field(default_factory=list)
+    notes: Sequence[Note] = ()
     #: The digest whose text is to be erased.
     erase: str | None = None
 

@@ -238,7 +238,7 @@ def add_payment(
     )
     decision.events.append((fund.stream, spent))
     decision.answer["expense"] = spent.expense
-    decision.notes += [payee, document]
+    decision.notes = [*decision.notes, payee, document]
 
 
 def revoke_grant(command: RevokeGrant, books: Books, act: Act) -> Decision:

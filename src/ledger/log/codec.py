@@ -37,10 +37,14 @@ def _holds_structures(hint: Any) -> bool:
 
 
 _UNSORTED: Final = msgspec.json.Encoder()
-#: What encodes each kind of event: fields stand in order, those of what it holds need not.
-_ENCODE: Final[dict[type[Event], Callable[[Event], bytes]]] = {
-    kind: encode if any(_holds_structures(f.type) for f in fields(kind)) else _UNSORTED.encode
-    for kind in TOPICS.values()
+#: The topic of each kind of event and what encodes it: its fields stand in order, those of what it
+#: holds need not.
+_SEALS: Final[dict[type[Event], tuple[str, Callable[[Event], bytes]]]] = {
+    kind: (
+        topic,
+        encode if any(_holds_structures(f.type) for f in fields(kind)) else _UNSORTED.encode,
+    )
+    for topic, kind in TOPICS.items()
 }
 
 _LINE: Final = (
@@ -67,8 +71,8 @@ class Sealed(Struct, frozen=True, array_like=True, gc=False):
 
 def seal(stream: str, version: int, event: Event) -> Sealed:
     """Encode an event for its place in a stream."""
-    kind = type(event)
-    return Sealed(stream, version, kind.__name__, _ENCODE[kind](event))
+    topic, encoded = _SEALS[type(event)]
+    return Sealed(stream, version, topic, encoded(event))
 
 
 def check_sealed(events: Iterable[Sealed]) -> None:
