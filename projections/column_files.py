@@ -29,8 +29,9 @@ from projections.tables import Progress, unwatched
 LINES_AT_ONCE: Final = 10_000
 #: Events taken apart at once where nothing is sealed.
 TAKEN_AT_ONCE: Final = 122_880
-#: Threads that take lines apart, one for each of the two processors we count on.
-WORKERS: Final = 2
+#: Threads that take lines apart: one for each of the two processors we count on, and one that waits
+#: for a database in a process of its own.
+WORKERS: Final = 3
 #: What stands between two lines, to count them by. To look for a newline alone takes Python five
 #: times as long.
 NEXT_LINE: Final = b'\n{"o'
