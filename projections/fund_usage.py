@@ -204,18 +204,16 @@ def source_usage(snapshot: Snapshot, source_id: str, source_kind: str | None = N
     lines = _lines(snapshot, *(of_kind if source_kind else ("source_id = ?", source_id)))
     if not lines:
         raise SourceNotFound("source", source=source_id)
-    parts = _parts(snapshot, lines)
+    parts = {fund: _parts(snapshot, own) for fund, own in groupby(lines, itemgetter(0))}
+    receipts = [each for own in parts.values() for each in own.receipts.items()]
     found = SourceUsage(
         position=snapshot.position,
         as_of=snapshot.as_of,
         source_id=source_id,
-        source_kinds=tuple(sorted({kind for _, kind, _ in parts.receipts})),
-        funds=[
-            _usage(snapshot, fund, _parts(snapshot, own))
-            for fund, own in groupby(lines, itemgetter(0))
-        ],
+        source_kinds=tuple(sorted({kind for (_, kind, _), _ in receipts})),
+        funds=[_usage(snapshot, fund, own) for fund, own in parts.items()],
     )
-    return _filled(found, _together(parts.receipts.values()))
+    return _filled(found, _together(sums for _, sums in receipts))
 
 
 def _lines(snapshot: Snapshot, condition: str, *values: str | None) -> list[Line]:

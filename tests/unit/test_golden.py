@@ -11,6 +11,7 @@ from msgspec.structs import fields
 from ledger.domain import rules
 from ledger.domain.account import Member
 from ledger.domain.canonical import ByName
+from ledger.domain.errors import CorruptLog
 from ledger.domain.events import TOPICS
 from ledger.domain.fund import Fund
 from ledger.log import codec, merkle
@@ -87,6 +88,19 @@ def test_a_field_that_becomes_required_would_be_seen() -> None:
             stricter = ByName(golden.topic, (TOPICS[golden.topic],), named, kw_only=True)
             with pytest.raises(msgspec.ValidationError, match="surprise"):
                 msgspec.json.decode(golden.state, type=stricter)
+
+
+def test_what_is_sealed_is_canonical_as_it_stands() -> None:
+    """Also where nothing is sorted: fields of events stand in order."""
+    for golden in ALL:
+        event = codec.decode(golden.topic, golden.state)
+        assert codec.seal("a/1", 1, event).state == codec.encode(event)
+
+
+def test_an_event_in_a_stream_of_no_type_is_out_of_place() -> None:
+    event = codec.decode(ALL[0].topic, ALL[0].state)
+    with pytest.raises(CorruptLog):
+        rules.evolve(None, "nothing/1", event)
 
 
 # the golden log
