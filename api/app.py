@@ -1,9 +1,9 @@
 """The HTTP application: the one place that wires."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Match
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import openapi
 from api.bounds import Bounds
@@ -32,12 +32,13 @@ ABOUT: Final = (
 
 
 class Plain(APIRoute):
-    """A route whose endpoint takes the request as it is: nothing to be resolved before it."""
+    """A route whose endpoint takes the request as it is: nothing to be resolved around it."""
 
     def __init__(self, path: str, *args: Any, **more: Any) -> None:
         super().__init__(path, *args, **more)
         #: What every path of the route begins with.
         self._beginning = path.partition("{")[0]
+        self.app = self._answer
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As always, but that most of the routes in front are told apart by how they begin."""
@@ -45,9 +46,11 @@ class Plain(APIRoute):
             return Match.NONE, {}
         return super().matches(scope)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint itself."""
-        return cast("Callable[[Request], Coroutine[Any, Any, Response]]", self.endpoint)
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The endpoint's answer. What it raises is rendered by the application."""
+        request = Request(scope, receive, send)
+        response: Response = await self.endpoint(request)
+        await response(scope, receive, send)
 
 
 class Application(FastAPI):
@@ -106,15 +109,14 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=bounds.body_bytes_max,
         telemetry={"exclude": lambda scope: scope["path"] in PATHS, **(telemetry or {})},
     )
     app.state.metrics = metrics
-    _add_routes(app, bounds)
+    _add_routes(app)
     return app
 
 
-def _add_routes(app: Application, bounds: Bounds) -> None:
+def _add_routes(app: Application) -> None:
     for route in routes():
         app.router.add_api_route(
             route.path,
@@ -126,7 +128,6 @@ def _add_routes(app: Application, bounds: Bounds) -> None:
             response_model=None,
             route_class_override=Plain,
             openapi_extra=route.operation,
-            max_body_size=bounds.batch_bytes_max if route.is_long else None,
         )
 
     async def document(_: Request) -> Response:

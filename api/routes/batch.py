@@ -22,6 +22,7 @@ from api.answers import LineResult
 from api.bodies import decode_line, decode_lines
 from api.bounds import Bounds
 from api.errors import BatchTooLarge
+from api.intake import pieces
 from api.queries import Query, read_query
 from api.routes.commands import check_type, name_command
 from api.runtime import Runtime, runtime_of
@@ -69,7 +70,8 @@ async def batch(request: Request) -> Response:
     query = read_query(request, BatchQuery)
     command_id = name_command(request, caller, needed=not query.dry_run)
     check_type(request, *MEDIA)
-    lines = read_lines(request.stream(), runtime.bounds.line_bytes_max)
+    bounds = runtime.bounds
+    lines = read_lines(pieces(request, bounds.batch_bytes_max), bounds.line_bytes_max)
     if query.on_error == "atomic" or query.dry_run:
         return await _whole(runtime, caller, command_id, lines, query)
     assert command_id is not None  # needed, as it is no dry run

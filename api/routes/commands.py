@@ -3,7 +3,6 @@
 What a command may and may not do is the ledger's to say.
 """
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -11,10 +10,10 @@ from typing import Any, Final
 import msgspec
 from fastapi import Request, Response
 
-from api import bodies
+from api import bodies, intake
 from api.answers import Written
 from api.call import call_of
-from api.errors import IdempotencyKeyRequired, RequestTimeout, UnsupportedMediaType
+from api.errors import IdempotencyKeyRequired, UnsupportedMediaType
 from api.queries import Query, read_query
 from api.runtime import Runtime, runtime_of
 from api.ways import ELSEWHERE, WAYS, Way
@@ -71,12 +70,12 @@ def name_command(request: Request, caller: Caller, *, needed: bool = True) -> st
 
 
 async def read_body(request: Request, kind: type[bodies.T], ids: Mapping[str, str]) -> bodies.T:
-    """The command in a request. Raises UnsupportedMediaType, InvalidCommand, RequestTimeout."""
-    try:
-        async with asyncio.timeout(runtime_of(request).bounds.body_wait_s):
-            body = await request.body()
-    except TimeoutError:
-        raise RequestTimeout from None
+    """The command in a request.
+
+    Raises UnsupportedMediaType, InvalidCommand, BodyTooLarge, RequestTimeout.
+    """
+    bounds = runtime_of(request).bounds
+    body = await intake.whole(request, bounds.body_bytes_max, bounds.body_wait_s)
     if body:
         check_type(request, JSON)
     return bodies.decode(kind, body, ids)

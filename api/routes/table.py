@@ -63,8 +63,6 @@ class Route(NamedTuple):
     endpoint: Endpoint
     name: str
     operation: dict[str, Any]
-    #: Whether its body may be longer than a single command's.
-    is_long: bool = False
 
 
 def _text(source: Any) -> tuple[str, str]:
@@ -226,7 +224,7 @@ def _batch() -> Route:
         },
     }
     operation = _operation(batch.batch, "batch", described)
-    return Route("POST", "/v1/batch", batch.batch, "batch", operation, is_long=True)
+    return Route("POST", "/v1/batch", batch.batch, "batch", operation)
 
 
 #: A line of the log, shortened.
