@@ -1,20 +1,19 @@
 """The process that decides and writes what another one asks for: the far side of `apart`.
 
 It hosts the very writer that a process has by itself. What it is asked comes in frames on the
-socket that stands for its input, and what becomes of it goes back on the same; several answers
-that are ready go in one piece. Its end comes with the end of its input: what it was given by then
+socket that stands for its input, and what becomes of it goes back on the same, the answers of a
+group in one piece. Its end comes with the end of its input: what it was given by then
 is finished.
 """
 
 import gc
 import os
-import queue
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from typing import IO, Any, Final, cast
@@ -32,8 +31,6 @@ from ledger.store.recorder import LogRecorder
 from ledger.store.requests import Answered
 from ledger.store.writer import PATIENCE_S, Writer
 
-#: Answers that go in one piece at most.
-ANSWERS_MAX: Final = 256
 BUFFER_BYTES: Final = 1 << 18
 #: Seconds between two tries to open a log that is not to be reached.
 PAUSE_S: Final = 0.2
@@ -43,39 +40,27 @@ Settled = tuple[int, "Future[Answered] | InvalidCommand"]
 
 
 class Answers:
-    """Sends what is settled, in a thread of its own, so that the writer waits for nobody."""
+    """What is settled and not sent yet.
+
+    Whoever settled a group sends it. A thread for that would have to wait for the interpreter,
+    which is the writer's until the next group is under way.
+    """
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
-        self._settled: queue.SimpleQueue[Settled | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="ledger-answers", daemon=True)
-        self._thread.start()
+        self._settled: deque[Settled] = deque()
+        self._lock = threading.Lock()
 
     def add(self, number: int, settled: "Future[Answered] | InvalidCommand") -> None:
-        """Send what became of a request."""
-        self._settled.put((number, settled))
+        """Keep what became of a request, to be sent."""
+        self._settled.append((number, settled))
 
-    def close(self) -> None:
-        """Send what is settled, then stop."""
-        self._settled.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        with suppress(OSError):  # who asked is gone, and the input ends as well
-            while ready := list(self._ready()):
-                self._line.sendall(b"".join(frame(_encoded(*each)) for each in ready))
-
-    def _ready(self) -> Iterator[Settled]:
-        """Wait for something that is settled, and take along what else is. Nothing when closed."""
-        settled = self._settled.get()
-        for left in reversed(range(ANSWERS_MAX)):
-            if settled is None:
-                self._settled.put(None)
-                return
-            yield settled
-            if not left or self._settled.empty():
-                return
-            settled = self._settled.get()
+    def send(self) -> None:
+        """Send all of it in one piece. Thread-safe."""
+        with self._lock:
+            ready = [self._settled.popleft() for _ in range(len(self._settled))]
+            with suppress(OSError):  # who asked is gone, and the input ends as well
+                self._line.sendall(b"".join([frame(_encoded(*each)) for each in ready]))
 
 
 def _encoded(number: int, settled: "Future[Answered] | InvalidCommand") -> bytes:
@@ -97,6 +82,7 @@ def serve(source: IO[bytes], writer: Writer, answers: Answers) -> None:
             request = request_of(asked)
         except InvalidCommand as refusal:
             answers.add(asked.number, refusal)
+            answers.send()
             continue
         request.future.add_done_callback(lambda done, n=asked.number: answers.add(n, done))  # type: ignore[misc]
         writer.submit(request)
@@ -132,8 +118,7 @@ def main() -> None:
         appender = Appender(settings)
         stack.callback(appender.close)
         answers = Answers(line)
-        stack.callback(answers.close)
-        writer = Writer(store, Decider(store), appender)
+        writer = Writer(store, Decider(store), appender, answers.send)
         stack.callback(writer.close)
         with suppress(EOFError, OSError):
             line.sendall(frame(b""))

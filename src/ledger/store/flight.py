@@ -58,10 +58,20 @@ class Carrier:
     told in the order of the log.
     """
 
-    def __init__(self, store: LogStore, append: Append, report: Callable[[Flight], object]) -> None:
-        """`report` is called with flights that failed, by the thread that found out."""
+    def __init__(
+        self,
+        store: LogStore,
+        append: Append,
+        report: Callable[[Flight], object],
+        told: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`report` is called with flights that failed, by the thread that found out.
+
+        `told` is called after a group's callers were told, by the thread that told them.
+        """
         self._append = partial(append, store)
         self._report = report
+        self._told = told
         self._launched: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
         self._begun: queue.SimpleQueue[tuple[Flight, Landing] | None] = queue.SimpleQueue()
         self._threads = [
@@ -102,6 +112,7 @@ class Carrier:
                 flight.error = error
             flight.ahead = None
             flight.landed.set()
+            self._told()
             if flight.error is not None:
                 self._report(flight)
 

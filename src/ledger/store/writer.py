@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Final
@@ -51,13 +52,21 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Writer:
     """Owns the write side of one log in this process. Thread-safe: `submit`, `close`."""
 
-    def __init__(self, store: LogStore, decider: Decider, append: Append = append_here) -> None:
+    def __init__(
+        self,
+        store: LogStore,
+        decider: Decider,
+        append: Append = append_here,
+        told: Callable[[], object] = lambda: None,
+    ) -> None:
         """`append` writes the groups that are under way: here, or by a process that does.
 
         It may raise Unavailable for any trouble of its own: the group is then written in patience.
+        `told` is called after a group's callers were told, by the thread that told them.
         """
         self._store = store
         self._decider = decider
+        self._told = told
         self._queue: queue.SimpleQueue[Request | Flight | None] = queue.SimpleQueue()
         #: Those not settled yet, the oldest first.
         self._in_air: deque[Flight] = deque()
@@ -73,7 +82,7 @@ class Writer:
         decider.before_forgetting = self._settle_or_fail
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         # A flight that failed wakes the thread that decides when nothing else does.
-        self._carrier = Carrier(store, append, self._queue.put)
+        self._carrier = Carrier(store, append, self._queue.put, told)
         self._thread.start()
 
     def submit(self, request: Request) -> "Future[Answered]":
@@ -103,7 +112,9 @@ class Writer:
                 self._settle()
                 self._lose_track()
                 self._fail_singly(requests, error)
+            self._told()
         self._settle()
+        self._told()
         self._carrier.close()
 
     def _next_group(self) -> list[Request] | None:
