@@ -18,20 +18,16 @@ T = TypeVar("T")
 async def pieces(request: Request, most: int) -> AsyncIterator[bytes]:
     """The body piece by piece, up to so many bytes. Raises BodyTooLarge, ClientDisconnect."""
     _check_length(request, most)
-    size, more = 0, True
+    more = True
     while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        piece, more = message.get("body", b""), message.get("more_body", False)
-        size += len(piece)
-        if size > most:
-            raise BodyTooLarge
+        piece, more = await _next(request, most)
+        most -= len(piece)
         yield piece
 
 
 async def whole(request: Request, most: int, wait_s: float) -> bytes:
     """All of the body, within so many seconds. Raises as `pieces`, and RequestTimeout."""
+    _check_length(request, most)
     try:
         return await _in_time(_joined(request, most), wait_s)
     except TimeoutError:
@@ -46,7 +42,26 @@ def _check_length(request: Request, most: int) -> None:
 
 
 async def _joined(request: Request, most: int) -> bytes:
-    return b"".join([piece async for piece in pieces(request, most)])
+    piece, more = await _next(request, most)
+    if not more:
+        return piece
+    found = [piece]
+    while more:
+        most -= len(piece)
+        piece, more = await _next(request, most)
+        found.append(piece)
+    return b"".join(found)
+
+
+async def _next(request: Request, most: int) -> tuple[bytes, bool]:
+    """The next piece, and whether there is more to come."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    piece: bytes = message.get("body", b"")
+    if len(piece) > most:
+        raise BodyTooLarge
+    return piece, message.get("more_body", False)
 
 
 async def _in_time(begun: Coroutine[Any, Any, T], wait_s: float) -> T:
