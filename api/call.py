@@ -126,7 +126,7 @@ class Answering:
             await self._send(message)
 
     async def _send_problem(self) -> None:
-        """What was refused before any handler saw it, such as a body over the limit."""
+        """What was refused before any handler saw it."""
         error = errors.error_of(self.status)
         self._call.code = error.code
         problem = errors.problem_of(error, self._scope["path"], self._call.request_id)

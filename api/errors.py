@@ -1,6 +1,6 @@
 """Every refusal over HTTP: one map from codes to statuses, one form (RFC 9457) for all errors.
 
-What FastAPI, Starlette and the body limit answer by themselves comes out in the same form.
+What FastAPI and Starlette answer by themselves comes out in the same form.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The body of a request as it comes in: no more of it than is taken, and not for ever."""
+"""The body of a request as it comes in: no more of it than is taken; a command's, not for ever."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Generator

@@ -56,11 +56,16 @@ class Answers:
         self._settled.append((number, settled))
 
     def send(self) -> None:
-        """Send all of it in one piece. Thread-safe."""
+        """Send all of it in one piece. Thread-safe; waits for nobody where there is nothing."""
+        if not self._settled:  # or another thread is at it
+            return
         with self._lock:
             ready = [self._settled.popleft() for _ in range(len(self._settled))]
-            with suppress(OSError):  # who asked is gone, and the input ends as well
+            try:
                 self._line.sendall(b"".join([frame(_encoded(*each)) for each in ready]))
+            except OSError:  # what is lost must not pass for what is still to come
+                with suppress(OSError):
+                    self._line.shutdown(socket.SHUT_RDWR)
 
 
 def _encoded(number: int, settled: "Future[Answered] | InvalidCommand") -> bytes:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import date
 
 import pytest
@@ -69,6 +70,34 @@ def test_twins_are_both_told_of_an_outage_and_the_writer_goes_on_afterwards(
             twin.result(timeout=30)
     desk.store.faults = []
     assert desk.do("c1", register("V1")).replayed is False
+
+
+def test_who_is_answered_is_told_before_the_writer_waits(desk: Desk) -> None:
+    """A replay does not share the outage that its neighbour in the group meets."""
+    desk.do("c1", register("V1"))
+    desk.writer.close()
+    asked: list[Future[Answered]] = []
+    told: list[bool] = []
+    desk.writer = Writer(
+        desk.store, Decider(desk.store), told=lambda: told.extend(each.done() for each in asked[:1])
+    )
+    held = Held(desk)
+    asked += [
+        desk.writer.submit(ask(*each)) for each in (("c1", register("V1")), ("c2", register("V2")))
+    ]
+    seen: list[bool] = []
+
+    def away(*_: object) -> None:
+        raise Unavailable
+
+    def back(store: MemoryStore, batch: Batch, write: Callable[[], None]) -> None:
+        seen.append(True in told)
+        write()
+
+    desk.store.faults = [away, back]
+    held.let_go()
+    assert [each.result(timeout=30).replayed for each in asked] == [True, False]
+    assert seen == [True]
 
 
 def test_an_opening_that_was_not_kept_leaves_no_name_behind() -> None:

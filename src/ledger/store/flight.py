@@ -67,7 +67,7 @@ class Carrier:
     ) -> None:
         """`report` is called with flights that failed, by the thread that found out.
 
-        `told` is called after a group's callers were told, by the thread that told them.
+        `told` is called after a group's callers were told, by the thread that did.
         """
         self._append = partial(append, store)
         self._report = report

@@ -62,7 +62,7 @@ class Writer:
         """`append` writes the groups that are under way: here, or by a process that does.
 
         It may raise Unavailable for any trouble of its own: the group is then written in patience.
-        `told` is called after a group's callers were told, by the thread that told them.
+        `told` is called where callers may have been told, by the thread that did, before it waits.
         """
         self._store = store
         self._decider = decider
@@ -157,6 +157,7 @@ class Writer:
         group = Group(requests=requests)
         try:
             self._decide(group)
+            self._told()
             self._make_room(group)
         except HeadMoved:
             self._settle()
@@ -239,6 +240,7 @@ class Writer:
         if len(requests) == 1 or isinstance(error, Unavailable):
             for request in waiting:
                 _fail(request, error)
+            self._told()
             return
         for request in waiting:
             try:
@@ -262,10 +264,12 @@ class Writer:
                 self._away_since = self._away_since or time.monotonic()
                 if attempt and time.monotonic() > self._away_since + PATIENCE_S:
                     raise
+                self._told()
                 time.sleep(0.05 * (attempt + 1))
             else:
                 self._away_since = None
                 group.tell()
+                self._told()
                 self._decider.trim()
                 return
         raise Unavailable
