@@ -42,13 +42,10 @@ def _check_length(request: Request, most: int) -> None:
 
 
 async def _joined(request: Request, most: int) -> bytes:
-    piece, more = await _next(request, most)
-    if not more:
-        return piece
-    found = [piece]
+    found, more = [], True
     while more:
-        most -= len(piece)
         piece, more = await _next(request, most)
+        most -= len(piece)
         found.append(piece)
     return b"".join(found)
 

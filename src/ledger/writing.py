@@ -2,8 +2,7 @@
 
 It hosts the very writer that a process has by itself. What it is asked comes in frames on the
 socket that stands for its input, and what becomes of it goes back on the same, the answers of a
-group in one piece. Its end comes with the end of its input: what it was given by then
-is finished.
+group in one piece. Its end comes with the end of its input: what it was given by then is finished.
 """
 
 import gc
