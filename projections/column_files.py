@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
@@ -55,22 +56,27 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def lines_between(store: LogStore, after: int, until: int) -> Iterator[bytes]:
-    """The lines above `after` up to `until`, some thousands at a time. Raises CorruptLog."""
-    for _, lines in lines_apart(store, after, until, ()):
-        yield lines
+    """The lines above `after` up to `until`, some hundreds at a time. Raises CorruptLog."""
+    for _, pieces in lines_apart(store, after, until, ()):
+        yield from pieces
 
 
 def lines_apart(
     store: LogStore, after: int, until: int, topics: Sequence[str]
-) -> Iterator[tuple[bytes, bytes]]:
-    """The same, those of some topics apart from all others. Raises CorruptLog."""
+) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    """Pieces of the same, those of some topics apart from all others. Raises CorruptLog."""
     while after < until:
         limit = min(LINES_AT_ONCE, until - after)
-        found = store.select_lines_apart(after, limit, topics)
-        if sum(lines.count(NEXT_LINE) + bool(lines) for lines in found) != limit:
+        found = store.select_lines(after, limit, topics)
+        if sum(map(lines_in, chain(*found))) != limit:
             raise CorruptLog("position", after=after, error="missing")
         yield found
         after += limit
+
+
+def lines_in(piece: bytes) -> int:
+    """How many lines there are in a piece of some."""
+    return piece.count(NEXT_LINE) + 1
 
 
 def write_parquet(
@@ -134,10 +140,9 @@ class Columns:
         """Turn the lines between two positions into columns: of FREQUENT, and of all others."""
         frequent, others = (self.folder / f"{until}.{name}" for name in ("frequent", "others"))
         with frequent.open("wb") as one, others.open("wb") as other:
-            for found in lines_apart(self._store, after, until, FREQUENT):
-                for file, lines in zip((one, other), found, strict=True):
-                    if lines:
-                        file.writelines((lines, b"\n"))
+            for apart, rest in lines_apart(self._store, after, until, FREQUENT):
+                one.writelines(apart)
+                other.writelines(rest)
         return (
             _take_lines_apart(connection, frequent, FREQUENT_FIELDS),
             _take_lines_apart(connection, others, FIELDS),

@@ -10,10 +10,10 @@ import duckdb
 
 from ledger.store.log import LogStore
 from projections.column_files import (
-    NEXT_LINE,
     TAKEN_AT_ONCE,
     connect,
     lines_between,
+    lines_in,
     listed,
     quoted,
     write_parquet,
@@ -61,8 +61,8 @@ def extract(
         for start in range(after, until, TAKEN_AT_ONCE):
             with lines.open("wb") as file:
                 for text in lines_between(store, start, min(start + TAKEN_AT_ONCE, until)):
-                    file.write(text + b"\n")
-                    progress(text.count(NEXT_LINE) + 1)
+                    file.write(text)
+                    progress(lines_in(text))
             parts.append(folder / f"{start}.parquet")
             write_parquet(connection, whole(quoted(lines)), parts[-1], "zstd")
         source = f"read_parquet({listed(parts)})" if parts else f"({whole(quoted(lines))})"

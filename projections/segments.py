@@ -209,8 +209,8 @@ class Sealing:
     def _write_lines(self, store: LogStore, progress: Progress) -> None:
         with self._lines.open("wb") as file:
             for text in lines_between(store, self.after, self.last):
-                file.write(text + b"\n")
-                lines = text.split(b"\n")
+                file.write(text)
+                lines = text[:-1].split(b"\n")
                 merkle.extend_all(self._frontier, self._size, map(merkle.leaf_hash, lines))
                 self._size += len(lines)
                 progress(len(lines))

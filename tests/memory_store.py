@@ -74,15 +74,12 @@ class MemoryStore:
     def select_rows(self, after: int, limit: int) -> list[Row]:
         return self.rows[after : after + limit]
 
-    def select_lines(self, after: int, limit: int) -> bytes:
-        return self.select_lines_apart(after, limit, ())[1]
-
-    def select_lines_apart(
-        self, after: int, limit: int, topics: Sequence[str]
-    ) -> tuple[bytes, bytes]:
+    def select_lines(
+        self, after: int, limit: int, apart: Sequence[str] = ()
+    ) -> tuple[list[bytes], list[bytes]]:
         rows = self.select_rows(after, limit)
-        apart = b"\n".join(row.line() for row in rows if row.topic in topics)
-        return apart, b"\n".join(row.line() for row in rows if row.topic not in topics)
+        own = [row.line() + b"\n" for row in rows if row.topic in apart]
+        return own, [row.line() + b"\n" for row in rows if row.topic not in apart]
 
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         return [self.rows[position - 1] for position in sorted(positions)]

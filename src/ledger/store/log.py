@@ -163,16 +163,14 @@ class LogStore(Protocol):
     def select_rows(self, after: int, limit: int) -> list[Row]:
         """Up to `limit` rows with positions above `after`, in order, gapless."""
 
-    def select_lines(self, after: int, limit: int) -> bytes:
-        """The canonical lines at the next `limit` positions above `after`, a newline between.
+    def select_lines(
+        self, after: int, limit: int, apart: Sequence[str] = ()
+    ) -> tuple[list[bytes], list[bytes]]:
+        """The canonical lines at the next `limit` positions above `after`, a newline behind each.
 
-        What `Row.line` gives, put together by the database: many times faster. Empty at the end.
+        In pieces of many lines: those of the topics set `apart`, and those of all others. What
+        `Row.line` gives, put together by the database: many times faster. Empty at the end.
         """
-
-    def select_lines_apart(
-        self, after: int, limit: int, topics: Sequence[str]
-    ) -> tuple[bytes, bytes]:
-        """The same, those of some topics apart from all others."""
 
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         """The rows at these positions, in order."""

@@ -128,12 +128,12 @@ SELECT current_setting('fsync') AS fsync,
     set_config('statement_timeout', '30s', false),
     set_config('idle_in_transaction_session_timeout', '10s', false)"""
 
-#: The lines of some rows, with newlines between.
+#: The lines of some rows, each with its newline.
 _LINES: Final = (
     "string_agg(convert_to("
     """'{"originator_id":"' || originator_id || '","originator_version":' || """
     """originator_version || ',"position":' || notification_id || ',"state":', 'UTF8')"""
-    """ || state || convert_to(',"topic":"' || topic || '"}', 'UTF8'), decode('0a', 'hex'))"""
+    """ || state || convert_to(',"topic":"' || topic || E'"}\\n', 'UTF8'), '')"""
 )
 
 

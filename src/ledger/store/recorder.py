@@ -178,18 +178,14 @@ class LogRecorder(ABC):
         """Up to `limit` rows with positions above `after`, in order, gapless."""
         return list(map(Row._make, self._select(self.statements.rows, after, limit)))
 
-    def select_lines(self, after: int, limit: int) -> bytes:
-        """The canonical lines at the next positions, a newline between; empty at the end."""
-        return self.select_lines_apart(after, limit, ())[1]
-
-    def select_lines_apart(
-        self, after: int, limit: int, topics: Sequence[str]
-    ) -> tuple[bytes, bytes]:
-        """The same, those of some topics apart from all others."""
-        found = self._select(self.statements.lines, after, after + limit, list(topics))
+    def select_lines(
+        self, after: int, limit: int, apart: Sequence[str] = ()
+    ) -> tuple[list[bytes], list[bytes]]:
+        """The canonical lines at the next positions, a newline behind each; none at the end."""
+        found = self._select(self.statements.lines, after, after + limit, list(apart))
         # Sorted here: a database would sort the lines themselves.
-        _, apart, others = zip(*sorted(found), strict=True) if found else ((), (), ())
-        return b"\n".join(filter(None, apart)), b"\n".join(filter(None, others))
+        found = sorted(found)
+        return [own for _, own, _ in found if own], [rest for _, _, rest in found if rest]
 
     def select_positions(self, positions: Sequence[int]) -> list[Row]:
         """The rows at these positions, in order."""

@@ -104,11 +104,11 @@ ERASE_NOTE: Final = (
 )
 #: Empties the file of the write-ahead log, which still holds what was overwritten.
 TRUNCATE_LOG: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
-#: The lines of a part, with newlines between; a range of the primary key is read in its order.
+#: The lines of a part, each with its newline; a range of the primary key is read in its order.
 _LINES: Final = (
     """SELECT CAST(group_concat('{"originator_id":"' || originator_id"""
     """ || '","originator_version":' || originator_version || ',"position":' || rowid"""
-    """ || ',"state":' || CAST(state AS TEXT) || ',"topic":"' || topic || '"}', char(10))"""
+    """ || ',"state":' || CAST(state AS TEXT) || ',"topic":"' || topic || '"}\n', '')"""
     " AS BLOB) FROM stored_events WHERE rowid > after "
     f"AND rowid <= min(after + {LINES_TOGETHER}, ?2)"
 )
