@@ -1,9 +1,10 @@
 """Many commands in one request: a line in, a result line out, in memory that does not grow.
 
-Lines are carried out in chunks, each one transaction under a command id of its own,
-`<key>/<n>`. The chunks of a batch depend on its lines alone, so who sends the same
-again under the same key gets the first answers as far as the batch had come, and
-goes on from there. With `on_error=atomic`, and in a dry run, all lines are one
+Lines are carried out in chunks, each one transaction under a command id of its own:
+the first with a command in it under the key itself, which so names this write and no
+other, the next under `<key>/<n>`. The chunks of a batch depend on its lines alone, so
+who sends the same again under the same key gets the first answers as far as the batch
+had come, and goes on from there. With `on_error=atomic`, and in a dry run, all lines are one
 transaction, and there may be only so many of them.
 """
 
@@ -265,6 +266,8 @@ class Work:
         self._runtime, self._caller = runtime, caller
         self._command_id, self._on_error = command_id, on_error
         self._chunks = 0
+        #: Chunks with a command in them.
+        self._named = 0
         self._goes_on = True
         #: Read, and not in a chunk yet.
         self._left: list[Line] = []
@@ -301,7 +304,9 @@ class Work:
         if not self._goes_on:
             return Begun(lines, None)
         self._chunks += 1
-        chunk = Chunk(lines, f"{self._command_id}/{self._chunks}", self._on_error)
+        self._named += any(line.command is not None for line in lines)
+        name = f"{self._command_id}/{self._named}" if self._named > 1 else self._command_id
+        chunk = Chunk(lines, name, self._on_error)
         work = _carry_out(self._runtime, self._caller, chunk)
         return Begun(lines, asyncio.create_task(work), is_first=self._chunks == 1)
 

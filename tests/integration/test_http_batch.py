@@ -5,7 +5,7 @@ import json
 import resource
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import httpx
@@ -185,6 +185,42 @@ def test_another_batch_under_the_same_key_is_refused(client: httpx.Client, key: 
     assert {each["code"] for each in told if "code" in each} == {"idempotency_mismatch"}
 
 
+def test_a_key_names_one_write_however_it_is_asked_for(
+    client: httpx.Client, county: Settings, key: Key
+) -> None:
+    """Whichever way comes first, the others are refused under its key, and add nothing."""
+    wish = line(0)
+    ways: dict[str, Callable[[str], httpx.Response]] = {
+        "atomic": lambda name: send(client, lines(wish), key, name),
+        "stop": lambda name: send(client, lines(wish), key, name, on_error="stop"),
+        "continue": lambda name: send(client, lines(wish), key, name, on_error="continue"),
+        "single": lambda name: client.post(
+            "/v1/hours",
+            json={field: value for field, value in wish.items() if field != "op"},
+            headers={"idempotency-key": name, **key},
+        ),
+    }
+    same = ({"atomic", "single"}, {"stop"}, {"continue"})  # one command, all or nothing
+    for number, (first, first_way) in enumerate(ways.items()):
+        wish["source_ref"] = f"r{number}"
+        assert first_way(first).is_success
+        for other, way in ways.items():
+            if any({first, other} <= alike for alike in same):
+                assert way(first).is_success
+            else:
+                refused(way(first), 422, "idempotency_mismatch")
+        assert entries(county) == number + 1
+
+
+def test_a_chunk_without_a_command_leaves_the_key_to_the_next(
+    client: httpx.Client, county: Settings, key: Key
+) -> None:
+    body = b"{\n" * SMALL.chunk_lines + lines(line(0))
+    assert outcomes(send(client, body, key, on_error="continue")) == "rrrrrd"
+    refused(send(client, lines(line(1)), key), 422, "idempotency_mismatch")
+    assert entries(county) == 1
+
+
 def test_a_line_that_is_too_long_costs_no_memory(client: httpx.Client, key: Key) -> None:
     long = b'{"op":"' + b"x" * 5_000_000 + b'"}\n'
     pieces = [lines(line(1)), *(long[n : n + 65_536] for n in range(0, len(long), 65_536)),
@@ -275,7 +311,7 @@ def test_a_database_that_goes_away_in_the_middle(
     from ledger.domain.errors import Unavailable  # noqa: PLC0415
 
     real = Writer.submit
-    away = {"b/1"}
+    away = {"b"}
 
     def submit(self: Writer, request: Any) -> Any:
         if request.command_id in {f"clerk/{name}" for name in away}:
@@ -288,7 +324,7 @@ def test_a_database_that_goes_away_in_the_middle(
     answer = send(client, body, key, on_error="continue")
     refused(answer, 503, "unavailable")
     assert answer.headers["retry-after"] == "1"
-    away.symmetric_difference_update({"b/1", "b/2"})
+    away.symmetric_difference_update({"b", "b/2"})
     assert outcomes(send(client, body, key, on_error="continue")) == "ddddduuuuuddd"
     away.clear()
     assert outcomes(send(client, body, key, on_error="continue")) == "d" * 13
