@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -96,5 +97,7 @@ def serve(
         port=port,
         bounds=bounds,
     )
-    asyncio.run(running.serve())
+    # uvicorn has said why it cannot listen there, and ends the process with a status of its own.
+    with suppress(SystemExit):
+        asyncio.run(running.serve())
     return running.started

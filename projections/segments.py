@@ -101,6 +101,20 @@ def sealed(folder: Path) -> list[Segment]:
     return chain
 
 
+def check_whole(folder: Path) -> None:
+    """Every manifest has its files beside it. Raises BadSegment.
+
+    Where one has not, `sealed` ends before it and the log is read instead: right, but what was
+    sealed to be kept is gone.
+    """
+    for path in folder.glob("*.json"):
+        manifest = _manifest(path)
+        for file in manifest.files if manifest else ():
+            # Where a segment is replaced meanwhile, its manifest goes before its files.
+            if not (folder / file.name).exists() and path.exists():
+                raise BadSegment("segment", file=file.name, error="missing")
+
+
 def _manifest(path: Path) -> Manifest | None:
     """A manifest, None for one of another form. Raises BadSegment."""
     try:

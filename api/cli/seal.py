@@ -23,14 +23,17 @@ def sealed_folder(now: Session) -> Path:
 
 
 def good_segments(now: Session) -> "list[Segment]":
-    """What is sealed, held against its digests and the log; none where no folder is named.
+    """What is sealed, whole, held against its digests and the log; none where no folder is named.
 
     Raises BadSegment.
     """
-    from projections.segments import sealed, verify  # noqa: PLC0415 (not for --help)
+    from projections.segments import check_whole, sealed, verify  # noqa: PLC0415 (not for --help)
 
     folder = now.open().settings.sealed
-    segments = sealed(folder) if folder is not None and folder.is_dir() else []
+    if folder is None or not folder.is_dir():
+        return []
+    check_whole(folder)
+    segments = sealed(folder)
     verify(segments, now.open().store)
     return segments
 

@@ -42,6 +42,22 @@ def test_a_segment_that_was_changed_is_found(sqlite_terminal: Terminal) -> None:
     assert path.name in rebuilt.stderr
 
 
+@pytest.mark.parametrize("ending", ["parquet", "totals.parquet"])
+def test_a_file_of_a_segment_that_is_gone_is_missed(sqlite_terminal: Terminal, ending: str) -> None:
+    sqlite_terminal.do("seal")
+    (path,) = folder_of(sqlite_terminal).glob(f"*-{EVENTS:012}.{ending}")
+    path.unlink()
+    checked = sqlite_terminal.run("check --json")
+    assert checked.exit_code == 1, checked.output
+    told = json.loads(checked.stderr)
+    assert (told["code"], told["facts"]) == ("bad_segment", {"file": path.name, "error": "missing"})
+    rebuilt = sqlite_terminal.run("rebuild --sealed")
+    assert rebuilt.exit_code == 0, rebuilt.output
+    assert path.name in rebuilt.stderr
+    sqlite_terminal.do("seal")  # again, from the log
+    assert sqlite_terminal.run("check").exit_code == 0
+
+
 def vouched(place: Path, path: Path, query: str) -> Manifest:
     """A file of a segment made anew by a query, and a manifest that fits the columns so made."""
     duckdb.connect().execute(f"COPY ({query}) TO '{path}.new' (FORMAT parquet)")

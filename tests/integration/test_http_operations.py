@@ -319,6 +319,10 @@ def test_serve_is_a_command(tmp_path: Path) -> None:
         fresh = {"min_position": position}
         answer = client.get("/v1/members/V1/balance", headers=key, params=fresh)
         assert answer.status_code == 200
+    taken = subprocess.run(
+        [*program, str(port)], capture_output=True, env=env, text=True, check=False
+    )
+    assert (taken.returncode, "address already in use" in taken.stderr) == (1, True)
     process.send_signal(signal.SIGTERM)
     _, logged = process.communicate(timeout=30)
     assert process.returncode == 0
