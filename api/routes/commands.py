@@ -24,6 +24,8 @@ from ledger.store.requests import Answered
 #: A key as it is sent, bare or as a quoted string (IETF draft); then the ledger's command id.
 IDEMPOTENCY_KEY: Final = re.compile(r'(?P<quote>"?)([A-Za-z0-9._:-]{1,64})(?P=quote)', re.ASCII)
 JSON: Final = "application/json"
+#: Bodies are taken as they are: what unpacks to more than its size says is not bounded by it.
+UNCODED: Final = "identity"
 CREATED, OK = 201, 200
 
 
@@ -82,8 +84,12 @@ async def read_body(request: Request, kind: type[bodies.T], ids: Mapping[str, st
 
 
 def check_type(request: Request, *allowed: str) -> None:
-    """Refuse another content type, or another charset. Raises UnsupportedMediaType."""
-    sent = call_of(request).header(b"content-type").lower()
+    """Refuse another content type, another charset, or any coding. Raises UnsupportedMediaType."""
+    call = call_of(request)
+    if call.header(b"content-encoding").lower() not in ("", UNCODED):
+        call.add("accept-encoding", UNCODED)  # RFC 9110 section 15.5.16
+        raise UnsupportedMediaType("content-encoding", allowed=UNCODED)
+    sent = call.header(b"content-type").lower()
     media, _, parameters = sent.partition(";")
     if media.strip() not in allowed or parameters.strip() not in ("", "charset=utf-8"):
         raise UnsupportedMediaType("content-type", allowed=", ".join(allowed))

@@ -160,6 +160,9 @@ def test_the_refusals_of_the_doors_themselves(sqlite_world: World) -> None:
                   "application/json; charset=utf-16", "application/x-ndjson"):  # fmt: skip
         answer = client.post("/v1/members", content=b"{}", headers=json | {"content-type": media})
         refused(answer, 415, "unsupported_media_type", "content-type")
+    answer = client.post("/v1/members", content=b"{}", headers=json | {"content-encoding": "gzip"})
+    refused(answer, 415, "unsupported_media_type", "content-encoding")
+    assert answer.headers["accept-encoding"] == "identity"
     answer = client.get("/v1/events", headers=key | {"accept": "image/png"})
     refused(answer, 406, "not_acceptable", "accept")
     answer = client.post("/v1/members", content=b" " * 1_048_577, headers=json)
