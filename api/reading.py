@@ -32,14 +32,22 @@ from projections.session import Snapshot
 from projections.standing import Standing
 
 JSON: Final = "application/json"
+#: What leads to the events behind figures: an address, or (RFC 6570) a template of addresses.
+LINK: Final = "explain"
+TEMPLATE: Final = "explain_template"
 
 
 class Shown(NamedTuple):
-    """An answer, where its figures (if any) are explained, and where the next page begins."""
+    """An answer, where its figures (if any) are explained, and where the next page begins.
+
+    `explain` is empty where there are no figures, and for who may not follow it; `named` is what it
+    is called in the answer.
+    """
 
     answer: Struct
     explain: str
     next: Any = None
+    named: str = LINK
 
 
 class Look:
@@ -164,8 +172,8 @@ def _answer(request: Request, runtime: Runtime, view: View, asked: _Asked) -> Re
     note(request, look.seen)
     body = msgspec.json.encode(shown.answer)
     if shown.explain:
-        explained = _pinned(shown.explain, moment)
-        body = body[:-1] + b',"explain":' + msgspec.json.encode(explained) + b"}"
+        told = {shown.named: _pinned(shown.explain, moment)}
+        body = body[:-1] + b"," + msgspec.json.encode(told)[1:]
     headers = {"ledger-position": str(look.position), "cache-control": "no-store"}
     if shown.next is not None:
         headers["link"] = next_link(request, cursor=pack(shown.next))

@@ -19,7 +19,7 @@ from ledger.domain.values import (
 )
 from projections import participation as people
 from projections.participation import Belonging, Certified, Participation, participation
-from projections.scope import check_listed, check_slice, require_whole
+from projections.scope import check_listed, check_slice, is_whole, require_whole
 from projections.totals import Totals, totals
 
 Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$(?!\n)", examples=["2025-06"])]
@@ -115,6 +115,11 @@ def _explained(what: str, filters: dict[str, str]) -> str:
     return f"/v1/explain/{what}" + (f"?{urlencode(filters)}" if filters else "")
 
 
+def _of_account(look: Look, **asked: str) -> str:
+    """Where an account is explained, which is for keys without scope; empty for others."""
+    return _explained("accounts", asked) if is_whole(look.caller) else ""
+
+
 def show_totals(look: Look, query: TotalsQuery) -> Shown:
     """Sums by any of region, organisation, project, kind, category, evidence and month."""
     filters = filters_of(query)
@@ -140,7 +145,7 @@ def show_certified(look: Look, query: CertifiedQuery) -> Shown:
         as_of=query.as_of,
         certified=people.certified(look.standing.whole(), filters),
     )
-    return Shown(answer, _explained("accounts", {"account": "certified"} | filters))
+    return Shown(answer, _of_account(look, account="certified", **filters))
 
 
 def show_belonging(look: Look, query: BelongingQuery) -> Shown:
@@ -158,7 +163,7 @@ def show_belonging(look: Look, query: BelongingQuery) -> Shown:
         belonging=people.belonging(look.standing.whole(), filters),
     )
     account = "/".join(["belongs", *filters.values()])
-    return Shown(answer, _explained("accounts", {"account": account}))
+    return Shown(answer, _of_account(look, account=account))
 
 
 VIEWS = (

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from api.cursors import unpack
 from api.queries import Cursor, Limit, PastQuery
-from api.reading import Look, Shown, View
+from api.reading import TEMPLATE, Look, Shown, View
 from ledger.domain.errors import Forbidden
 from ledger.domain.values import MemberId, RegionCode
 from projections.balances import MemberBalance, member_balance, member_balances
@@ -82,7 +82,7 @@ def show_members(look: Look, query: OfRegion) -> Shown:
     page = found[: query.limit]
     more = page[-1].member if len(found) > query.limit else None
     answer = Members(position=look.position, as_of=query.as_of, members=page)
-    return Shown(answer, explain_url("{member}"), more)
+    return Shown(answer, explain_url("{member}"), more, TEMPLATE)
 
 
 VIEWS = (

@@ -141,13 +141,13 @@ def _write(way: Way, endpoint: Endpoint, *extra: str) -> Route:
 
 
 def _read(view: View) -> Route:
-    extra = ("explain",) if not view.path.startswith(UNEXPLAINED) else ()
+    extra = () if view.path.startswith(UNEXPLAINED) else (_link(view.path),)
     shown = example(view.answer) | dict.fromkeys(extra, _explained(view.path))
     pages = ("Link",) if "cursor" in view.query.__struct_fields__ else ()
     answer = {
         "description": _text(view.answer)[0],
         "headers": openapi.headers("Ledger-Position", *pages),
-        "content": content(schema_of(view.answer, *extra), shown),
+        "content": content(_answered(view, *extra), shown),
     }
     described = {
         "parameters": parameters(view.query, view.path),
@@ -158,6 +158,19 @@ def _read(view: View) -> Route:
         "GET", view.path, reading.handler(view), name,
         _operation(view.show, view.path.split("/")[2], described),
     )  # fmt: skip
+
+
+def _link(path: str) -> str:
+    """What leads to the events behind a route's figures: an address, or a template of some."""
+    return reading.TEMPLATE if path == "/v1/members" else reading.LINK
+
+
+def _answered(view: View, *extra: str) -> dict[str, Any]:
+    """The schema of a read's answer."""
+    schema = schema_of(view.answer, *extra)
+    if view.path in EXPLAINED_TO_SOME:
+        schema["required"].remove(reading.LINK)
+    return schema
 
 
 def _explained(path: str) -> str:
@@ -178,6 +191,11 @@ UNEXPLAINED: Final = (
     "/v1/explain/", "/v1/diff/", "/v1/restatements/", "/v1/trail/", "/v1/looks", "/v1/keys",
 )  # fmt: skip
 
+
+#: What is explained to keys without scope; in the answers to others the link is absent.
+EXPLAINED_TO_SOME: Final = (
+    "/v1/policies/{policy}/balance", "/v1/participation/certified", "/v1/participation/belonging",
+)  # fmt: skip
 
 #: What became of two lines of a batch.
 DONE_LINE: Final = {"line": 1, "outcome": "done", "position": 42, "result": {"entry": "V0001-1"}}

@@ -12,7 +12,7 @@ import pytest
 
 from api.bounds import Bounds
 from api.routes.commands import WAYS
-from api.routes.table import VIEWS, routes
+from api.routes.table import EXPLAINED_TO_SOME, UNEXPLAINED, VIEWS, routes
 from tests.http_counties import (
     ALL_ROLES,
     AWAY,
@@ -280,6 +280,24 @@ def test_what_cannot_be_narrowed_is_for_keys_without_scope(path: str, world: Wor
         assert told(answer, OURS) == told(
             world.read(read.url, NOBODYS, world.key("auditor", **scope)), NOBODYS
         )
+
+
+EXPLAINED: Final = [view.path for view in VIEWS if not view.path.startswith(UNEXPLAINED)]
+
+
+@pytest.mark.parametrize("path", EXPLAINED)
+def test_an_answer_leads_its_reader_only_where_that_one_may_go(path: str, world: World) -> None:
+    for read in READS[path]:
+        wholes: list[dict[str, Any]] = [] if "funder" in read.roles else [{}]
+        for role in read.roles.split():
+            for scope in (*wholes, *read.scopes):
+                key = world.key(role, **scope)  # type: ignore[arg-type]  # a role, as listed
+                shown = world.read(read.url, OURS, key).json()
+                template = shown.get("explain_template", "").replace("{member}", OURS.member)
+                link = shown.get("explain", template)
+                assert bool(link) == (not scope or path not in EXPLAINED_TO_SOME), (role, scope)
+                legs = world.client.get(link, headers=key).json() if link else {"legs": []}
+                assert "legs" in legs, (role, scope)
 
 
 def test_sums_over_more_than_a_scope_are_refused(world: World) -> None:
