@@ -152,7 +152,7 @@ CASES: Final = [
          VERIFIED + POLICY + " --quota-member 1\n" + "grant-incentive {m} --policy {l}\n" * 2),
     Case("quota_exhausted", "policy",
          VERIFIED + POLICY + " --quota-total 1\n" + "grant-incentive {m} --policy {l}\n" * 2),
-    Case("insufficient_funds", "fen",
+    Case("insufficient_funds", "policy",
          VERIFIED + FUND + POLICY + " --yuan-cost 5 --fund {f}\ngrant-incentive {m} --policy {l}"),
     Case("grant_revoked", "grant",
          OFFERED + "grant-incentive {m} --policy {l}\n"

@@ -127,13 +127,17 @@ def test_a_grant_that_costs_no_money_has_no_place_for_a_document() -> None:
 
 @pytest.mark.parametrize("fen", [0, 7_999])
 def test_too_little_money_is_allocated(fen: int) -> None:
-    paid(fen).when(grant()).then_refused("insufficient_funds", available=fen)
+    paid(fen).when(grant()).then_refused(
+        "insufficient_funds", at="policy", target="policy/Y1", available=fen
+    )
 
 
 def test_the_terms_of_the_money_hold_for_grants_too() -> None:
-    paid(forbidden=("incentive",)).when(grant()).then_refused("purpose_violation")
+    paid(forbidden=("incentive",)).when(grant()).then_refused(
+        "purpose_violation", at="policy", category="incentive"
+    )
     ledger = paid().given(c.CloseFund(fund="F1", reason_code="over"))
-    ledger.when(grant()).then_refused("fund_closed")
+    ledger.when(grant()).then_refused("fund_closed", at="policy", fund="F1")
 
 
 def test_a_granter_need_not_see_the_fund_that_pays() -> None:

@@ -222,24 +222,15 @@ def check_use(fund: Fund, region: str, on: date, at: str) -> None:
         raise refusal
 
 
-def check_spending(
-    fund: Fund,
-    lots: tuple[Lot, ...],
-    region: str,
-    category: str,
-    on: date,
-    *,
-    at: str = "target",
-) -> None:
+def check_spending(fund: Fund, lots: tuple[Lot, ...], region: str, category: str, on: date) -> None:
     """These lots may be spent in a region, on a category, on a day.
 
-    By the fund's terms and by those of each lot's receipt. Raises FundClosed, PurposeViolation;
-    `at` is the field of the command that leads to the region.
+    By the fund's terms and by those of each lot's receipt. Raises FundClosed, PurposeViolation.
     """
-    check_use(fund, region, on, at)
+    check_use(fund, region, on, "target")
     receipts = [fund.stock.receipts[lot.receipt] for lot in lots]
     for receipt in receipts:
-        refusal = refusal_of(receipt.terms, region, on, at)
+        refusal = refusal_of(receipt.terms, region, on, "target")
         if refusal is not None:
             raise refusal
     own_terms = [each for receipt in receipts for each in receipt.terms]
@@ -255,7 +246,7 @@ def spend_lots(fund: Fund, target: str, fen: int) -> tuple[Lot, ...]:
     queue = fund.allocated.get(target)
     available = queue.fen if queue else 0
     if queue is None or fen > available:
-        raise InsufficientFunds("fen", available=available)
+        raise InsufficientFunds("fen", target=target, available=available)
     return take(fen, queue.lots)
 
 

@@ -159,8 +159,10 @@ def find_money(books: Books, policy: Policy, on: date) -> tuple[tuple[Lot, ...],
     fund = paying_fund(books, terms)
     try:
         lots = spend_lots(fund, policy.stream, terms.fen_cost)
-        check_spending(fund, lots, terms.region, CATEGORY, on, at="policy")
+        check_spending(fund, lots, terms.region, CATEGORY, on)
     except Refusal as refusal:
+        # Fund, target, category and amount are the policy's: no grant names them itself.
+        refusal.at = "policy"
         return (), refusal
     return lots, None
 
