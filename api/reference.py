@@ -16,7 +16,7 @@ from api.routes.table import VIEWS, Route, routes
 from api.ways import ELSEWHERE, WAYS, Way
 from ledger.domain.access import ALSO, ROLES
 from ledger.domain.commands import IssueKey
-from ledger.domain.errors import LedgerError
+from ledger.domain.errors import REASONS, LedgerError
 from projections.scope import READERS
 
 #: What stands behind this line is written by the program.
@@ -34,7 +34,7 @@ OTHERS: Final = {
 
 def reference() -> str:
     """The whole reference."""
-    return "\n".join([*_routes(), "", *_errors()]) + "\n"
+    return "\n".join([*_routes(), "", *_errors(), "", *_reasons()]) + "\n"
 
 
 def _routes() -> Iterator[str]:
@@ -78,6 +78,13 @@ def _errors() -> Iterator[str]:
     for code, status in sorted(STATUS.items(), key=lambda item: (item[1], item[0])):
         again = " Comes with `Retry-After`." if code in (*RETRY_AFTER_S, "rate_limited") else ""
         yield f"| {status} | `{code}` | {told[code]}{again} |"
+
+
+def _reasons() -> Iterator[str]:
+    """What is said of a command that is not well-formed."""
+    yield "The fact `reason` of `invalid_command` says what is expected at `at`, or what is wrong:"
+    yield ""
+    yield from (f"- {reason}" for reason in REASONS)
 
 
 def rewritten(document: str) -> str:

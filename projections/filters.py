@@ -109,8 +109,10 @@ def _bound(name: str, value: str) -> str | int:
 def groups(group_by: Sequence[str], allowed: Collection[str]) -> list[Group]:
     """The groupings. Raises InvalidCommand for an unknown or doubled one."""
     found = [_group(wanted, allowed) for wanted in group_by]
-    if len({group.name for group in found}) < len(found):
-        raise InvalidCommand("group_by")
+    names = [group.name for group in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidCommand("group_by", reason="given twice", group=name)
     return found
 
 

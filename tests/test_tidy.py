@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger.domain.errors import REASONS
+
 pytestmark = pytest.mark.tree
 
 ROOT = Path(__file__).parent.parent
@@ -85,3 +87,15 @@ def test_every_module_says_what_it_is() -> None:
         for p in SOURCES
         if p.stat().st_size and not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))
     ] == []
+
+
+def test_a_rule_says_what_is_wrong_with_a_command_in_words_that_are_listed() -> None:
+    """A place alone does not tell what is wrong there."""
+    said = set()
+    for path in (ROOT / "src/ledger/domain").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "InvalidCommand":
+                facts = {fact.arg: fact.value for fact in node.keywords}
+                assert "reason" in facts, f"{path.name}:{node.lineno}"
+                said.add(ast.literal_eval(facts["reason"]))
+    assert said == set(REASONS)

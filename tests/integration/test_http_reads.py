@@ -276,6 +276,10 @@ def test_an_unknown_filter_is_an_error(client: httpx.Client, key: Key, asked: st
     refused(client.get(f"/v1/totals?{asked}", headers=key), 422, "invalid_command", at)
     path = "/v1/explain/totals?figure=fun" if at == "figure" else f"/v1/explain/totals?{asked}"
     refused(client.get(path, headers=key), 422, "invalid_command", at)
+    asked_twice = refused(
+        client.get("/v1/totals?group_by=month,month", headers=key), 422, "invalid_command"
+    )
+    assert asked_twice["facts"] == {"reason": "given twice", "group": "month"}
     refused(client.get("/v1/totals?project=P9", headers=key), 404, "project_not_found", "project")
     for figures in ("totals", "participation"):  # one figure is explained, not a table of them
         path = f"/v1/explain/{figures}?group_by=month"

@@ -169,7 +169,10 @@ def test_an_end_not_after_the_start_is_on_the_next_day() -> None:
 def test_half_a_pair_is_no_command(half: str, missing: str) -> None:
     halves: dict[str, Any] = {half: "09:00"}
     row = log_hours(**halves)
-    county_at_work().when(row).then_refused("invalid_command", at=missing)
+    first, second = sorted((half, missing), key=lambda name: (name == "end", name))
+    county_at_work().when(row).then_refused(
+        "invalid_command", at=missing, reason=f"{first} and {second} come together"
+    )
 
 
 def test_a_members_day_has_sixteen_hours_over_all_projects_and_kinds() -> None:

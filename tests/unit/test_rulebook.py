@@ -186,7 +186,13 @@ def test_there_are_no_stars_where_and_when_there_are_no_levels() -> None:
     ],
 )
 def test_star_levels_rise_in_stars_and_minutes(levels: tuple[StarLevel, ...]) -> None:
-    county().when(star_levels(levels=levels)).then_refused("invalid_command", at="levels")
+    county().when(star_levels(levels=levels)).then_refused(
+        "invalid_command",
+        at="levels",
+        reason="not ascending",
+        stars=levels[1].stars,
+        minutes=levels[1].minutes,
+    )
 
 
 # Accrual

@@ -89,7 +89,8 @@ def hold_activity(command: HoldActivity, books: Books, act: Act) -> Decision:
     if command.category not in project.categories:
         raise CategoryNotOffered("category", category=command.category)
     if command.kind in BY_REGISTRATION and command.attended > command.registered:
-        raise InvalidCommand("attended", registered=command.registered)
+        signed_up = command.registered
+        raise InvalidCommand("attended", reason="more than signed up", registered=signed_up)
     event = ActivityHeld(
         activity=command.activity,
         project=project.id,

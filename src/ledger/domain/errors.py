@@ -2,11 +2,12 @@
 
 The code is the class name in snake case, so each stands once. `at` names the
 field of the command that is wrong, `facts` hold the figures behind the refusal
-(integers, ids, dates as text; never a free text).
+(integers, ids, dates as text; never a free text). The fact `reason` says in fixed
+words what is wrong where code and place do not, as with every InvalidCommand.
 """
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Final
 
 Fact = str | int | None
 
@@ -35,6 +36,34 @@ class LedgerError(Exception):
         facts = ", ".join(f"{name} {fact}" for name, fact in self.facts.items())
         place = f" [{self.at}]" if self.at else ""
         return f"{self.message}{place}" + (f" ({facts})" if facts else "")
+
+
+#: What a rule says as the fact `reason` of InvalidCommand, where each field is as its type wants it.
+REASONS: Final = (
+    "a blank at an end",
+    "a policy keeps its region",
+    "a receipt has one source",
+    "a sign that does not print",
+    "before it opens",
+    "it arrives in a fund of this log",
+    "it arrives in another log",
+    "it has expired already",
+    "money comes from a fund",
+    "more than a receipt holds",
+    "more than is away",
+    "more than signed up",
+    "named by its id, or by member and reference",
+    "no such receipt left here",
+    "none are the narrowest",
+    "not ascending",
+    "not in Unicode's normal form C",
+    "not the id of a receipt",
+    "source and source_ref come together",
+    "start and end come together",
+    "the grant costs no money",
+    "this log itself",
+    "too far back",
+)
 
 
 class Refusal(LedgerError):

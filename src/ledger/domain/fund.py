@@ -20,7 +20,6 @@ from ledger.domain.errors import (
     FundClosed,
     FundNotFound,
     InsufficientFunds,
-    InvalidCommand,
     NothingChanges,
     PurposeViolation,
     Refusal,
@@ -45,7 +44,7 @@ from ledger.domain.lots import Queue, Shelf, Stock, lot_of, take
 from ledger.domain.organisation import find_organisation
 from ledger.domain.rulebook import check_region
 from ledger.domain.terms import allows_category, refusal_of, settled_terms
-from ledger.domain.values import Lot, Terms, is_clean_name, owner_of
+from ledger.domain.values import Lot, Terms, check_name, owner_of
 
 
 class Expense(Struct, kw_only=True):
@@ -319,8 +318,7 @@ def open_fund(command: OpenFund, books: Books, act: Act) -> Decision:
     if not act.caller.sees_organisation(command.organisation):
         raise Forbidden("organisation", organisation=command.organisation)
     find_organisation(books, command.organisation, act.caller)
-    if not is_clean_name(command.name):
-        raise InvalidCommand("name")
+    check_name(command.name)
     stream = f"fund/{command.fund}"
     if books.get(stream) is not None:
         raise AlreadyExists("fund", fund=command.fund)

@@ -188,7 +188,7 @@ def grant_incentive(command: GrantIncentive, books: Books, act: Act) -> Decision
     if verdict.reasons:
         raise verdict.reasons[0]
     if command.document is not None and not verdict.lots:
-        raise InvalidCommand("document")
+        raise InvalidCommand("document", reason="the grant costs no money")
     terms = policy.terms
     grant = f"{member.id}-G{len(member.grants) + 1}"
     fund = paying_fund(books, terms) if verdict.lots else None

@@ -91,9 +91,11 @@ def log_hours(command: LogHours, books: Books, act: Act) -> Decision:
 def check_pairs(command: LogHours) -> Span | None:
     """The span, when given. Raises InvalidCommand for half a pair, at the half that is missing."""
     if (command.start is None) is not (command.end is None):
-        raise InvalidCommand("start" if command.start is None else "end")
+        missing = "start" if command.start is None else "end"
+        raise InvalidCommand(missing, reason="start and end come together")
     if (command.source is None) is not (command.source_ref is None):
-        raise InvalidCommand("source" if command.source is None else "source_ref")
+        missing = "source" if command.source is None else "source_ref"
+        raise InvalidCommand(missing, reason="source and source_ref come together")
     return span(command.start, command.end)
 
 

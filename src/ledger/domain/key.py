@@ -123,7 +123,8 @@ def issue_key(command: IssueKey, books: Books, act: Act) -> Decision:
     if command.member is not None:
         find_member(books, command.member, act.caller)
     if command.expires_on <= act.today:
-        raise InvalidCommand("expires_on", today=act.today.isoformat())
+        today = act.today.isoformat()
+        raise InvalidCommand("expires_on", reason="it has expired already", today=today)
     key = key_id(act.seed, act.line)
     stream = f"key/{key}"
     if books.get(stream) is not None:

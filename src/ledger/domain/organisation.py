@@ -11,12 +11,11 @@ from ledger.domain.errors import (
     AlreadyExists,
     CorruptLog,
     Forbidden,
-    InvalidCommand,
     OrganisationNotFound,
 )
 from ledger.domain.events import Event, OrganisationRegistered
 from ledger.domain.rulebook import check_region
-from ledger.domain.values import OrgKind, is_clean_name
+from ledger.domain.values import OrgKind, check_name
 
 
 class Organisation(Struct, frozen=True, kw_only=True):
@@ -59,8 +58,7 @@ def register_organisation(command: RegisterOrganisation, books: Books, act: Act)
     check_region(act.caller, command.region)
     if not act.caller.sees_organisation(command.organisation):
         raise Forbidden("organisation", organisation=command.organisation)
-    if not is_clean_name(command.name):
-        raise InvalidCommand("name")
+    check_name(command.name)
     stream = f"organisation/{command.organisation}"
     if books.get(stream) is not None:
         raise AlreadyExists("organisation", organisation=command.organisation)

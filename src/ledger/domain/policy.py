@@ -32,7 +32,7 @@ from ledger.domain.events import PolicyClosed as PolicyClosedEvent
 from ledger.domain.fund import find_fund
 from ledger.domain.quota import Taken
 from ledger.domain.rulebook import check_region
-from ledger.domain.values import contains, is_clean_name
+from ledger.domain.values import check_name, contains
 
 #: What a version of a policy says besides its number.
 FIELDS: Final = (
@@ -131,7 +131,8 @@ def amend_policy(command: AmendPolicy, books: Books, act: Act) -> Decision:
     policy = find_changeable(books, command.policy, act.caller)
     if command.region != policy.terms.region:
         # Money is totalled by region: what was allocated there must be spent there.
-        raise InvalidCommand("region", region=policy.terms.region)
+        region = policy.terms.region
+        raise InvalidCommand("region", reason="a policy keeps its region", region=region)
     check_terms(command, books, act.caller)
     if _said(command) == _said(policy.terms):
         raise NothingChanges("policy", policy=policy.id)
@@ -160,13 +161,14 @@ def find_changeable(books: Books, policy: str, caller: Caller) -> Policy:
 
 def check_terms(command: PolicyCommand, books: Books, caller: Caller) -> None:
     """What is offered can be granted. Raises InvalidCommand at the field, FundNotFound."""
-    if not is_clean_name(command.name):
-        raise InvalidCommand("name")
+    check_name(command.name)
     if command.closes_on < command.opens_on:
-        raise InvalidCommand("closes_on", opens_on=command.opens_on.isoformat())
+        opens_on = command.opens_on.isoformat()
+        raise InvalidCommand("closes_on", reason="before it opens", opens_on=opens_on)
     if command.fund is None:
         if command.fen_cost:
-            raise InvalidCommand("fund", fen_cost=command.fen_cost)
+            fen_cost = command.fen_cost
+            raise InvalidCommand("fund", reason="money comes from a fund", fen_cost=fen_cost)
     else:
         find_fund(books, command.fund, caller)
 

@@ -20,7 +20,7 @@ from ledger.domain.events import Event, ProjectOpened
 from ledger.domain.events import ProjectClosed as ProjectClosedEvent
 from ledger.domain.organisation import find_organisation
 from ledger.domain.rulebook import check_region
-from ledger.domain.values import is_clean_name
+from ledger.domain.values import check_name
 
 
 class Project(Struct, kw_only=True):
@@ -77,8 +77,7 @@ def open_project(command: OpenProject, books: Books, act: Act) -> Decision:
     if not act.caller.sees_organisation(command.organisation):
         raise Forbidden("organisation", organisation=command.organisation)
     find_organisation(books, command.organisation, act.caller)
-    if not is_clean_name(command.name):
-        raise InvalidCommand("name")
+    check_name(command.name)
     stream = f"project/{command.project}"
     if books.get(stream) is not None:
         raise AlreadyExists("project", project=command.project)
@@ -99,7 +98,8 @@ def close_project(command: CloseProject, books: Books, act: Act) -> Decision:
     if project.closes_on is not None:
         raise ProjectClosed("project", closes_on=project.closes_on.isoformat())
     if command.closes_on < project.opens_on:
-        raise InvalidCommand("closes_on", opens_on=project.opens_on.isoformat())
+        opens_on = project.opens_on.isoformat()
+        raise InvalidCommand("closes_on", reason="before it opens", opens_on=opens_on)
     event = ProjectClosedEvent(
         organisation=project.organisation,
         region=project.region,

@@ -39,7 +39,7 @@ from ledger.domain.events import (
     StarLevelsSet,
     TextErased,
 )
-from ledger.domain.values import Evidence, contains, day_of, is_clean_name, offset_of
+from ledger.domain.values import Evidence, check_name, contains, day_of, offset_of
 
 #: Limits where none were set: days a day of service may lie back, minutes a day may have.
 BACKDATING_DAYS: Final = 90
@@ -232,7 +232,8 @@ def set_limits(command: SetLimits, books: Books, act: Act) -> Decision:
     """Set a region's limits from a day on. Raises Forbidden, InvalidCommand."""
     check_region(act.caller, command.region)
     if command.backdating_days > BACKDATING_DAYS_MAX:
-        raise InvalidCommand("backdating_days", days_max=BACKDATING_DAYS_MAX)
+        most = BACKDATING_DAYS_MAX
+        raise InvalidCommand("backdating_days", reason="too far back", days_max=most)
     event = LimitsSet(
         region=command.region,
         backdating_days=command.backdating_days,
@@ -246,8 +247,7 @@ def profile_region(command: ProfileRegion, books: Books, act: Act) -> Decision:
     """Record a region's name and inhabitants. Raises Forbidden, InvalidCommand (unclean name)."""
     check_region(act.caller, command.region)
     for at, text in (("name", command.name), ("source", command.source)):
-        if not is_clean_name(text):
-            raise InvalidCommand(at)
+        check_name(text, at)
     event = RegionProfiled(
         region=command.region,
         name=command.name,
@@ -264,8 +264,9 @@ def set_star_levels(command: SetStarLevels, books: Books, act: Act) -> Decision:
     Raises Forbidden, InvalidCommand when stars or minutes do not rise from level to level.
     """
     check_region(act.caller, command.region)
-    if any(b.stars <= a.stars or b.minutes <= a.minutes for a, b in pairwise(command.levels)):
-        raise InvalidCommand("levels")
+    for a, b in pairwise(command.levels):
+        if b.stars <= a.stars or b.minutes <= a.minutes:
+            raise InvalidCommand("levels", reason="not ascending", stars=b.stars, minutes=b.minutes)
     event = StarLevelsSet(region=command.region, levels=command.levels, **act.stamp())
     return _entered(books, event, region=command.region)
 

@@ -6,15 +6,15 @@ from datetime import date
 from msgspec.structs import replace
 
 from ledger.domain.errors import FundClosed, InvalidCommand, PurposeViolation, Refusal
-from ledger.domain.values import Terms, is_clean_name
+from ledger.domain.values import Terms, check_name
 
 
 def settled_terms(terms: Terms, at: str = "terms") -> Terms:
     """Terms with sorted lists. Raises InvalidCommand: unclean purpose, closes before it opens."""
-    if not is_clean_name(terms.purpose):
-        raise InvalidCommand(f"{at}.purpose")
+    check_name(terms.purpose, f"{at}.purpose")
     if terms.closes_on < terms.opens_on:
-        raise InvalidCommand(f"{at}.closes_on", opens_on=terms.opens_on.isoformat())
+        opens_on = terms.opens_on.isoformat()
+        raise InvalidCommand(f"{at}.closes_on", reason="before it opens", opens_on=opens_on)
     return replace(
         terms,
         regions=tuple(sorted(set(terms.regions))),

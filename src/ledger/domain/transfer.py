@@ -115,7 +115,7 @@ def _terms_sent(fund: Fund, lots: tuple[Lot, ...], given: Terms | None) -> Terms
         return None
     narrowest = [one for one in own if all(is_within(one, other) for other in own)]
     if bound or not narrowest:
-        raise InvalidCommand("terms", receipts=len(lots))
+        raise InvalidCommand("terms", reason="none are the narrowest", receipts=len(lots))
     return narrowest[-1]
 
 
@@ -134,10 +134,12 @@ def accept_transfer(command: AcceptTransfer, books: Books, act: Act) -> Decision
     )
     if sent.to_origin != sent.from_origin:
         if command.fund is not None:
-            raise InvalidCommand("fund", to_origin=sent.to_origin)
+            to = sent.to_origin
+            raise InvalidCommand("fund", reason="it arrives in another log", to_origin=to)
         return Decision(events=[(sender.stream, accepted)], answer={"transfer": sent.transfer})
     if command.fund is None:
-        raise InvalidCommand("fund", to_region=sent.to_region)
+        to = sent.to_region
+        raise InvalidCommand("fund", reason="it arrives in a fund of this log", to_region=to)
     fund = find_fund(books, command.fund, act.caller)
     if fund.id == sender.id or not contains(sent.to_region, fund.region):
         raise TransferNotInTransit("fund", to_region=sent.to_region)
@@ -216,7 +218,7 @@ def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decisi
     fund = find_fund(books, command.fund, act.caller)
     origin = books.rulebook.origin
     if command.from_origin == origin:
-        raise InvalidCommand("from_origin", origin=origin)
+        raise InvalidCommand("from_origin", reason="this log itself", origin=origin)
     if books.get(_incoming(command.from_origin, command.transfer)) is not None:
         raise TransferNotInTransit("transfer", transfer=command.transfer)
     event = TransferReceived(
@@ -244,10 +246,10 @@ def _foreign_lots(command: ReceiveTransfer, fund: Fund, books: Books) -> tuple[L
     )
     # A receipt has one source.
     if len(sources) > len({lot.receipt for lot in command.lots}):
-        raise InvalidCommand("lots")
+        raise InvalidCommand("lots", reason="a receipt has one source")
     # Ids stand in the log for ever, so no free text may pass as one.
     if not all(RECEIPT.fullmatch(lot.receipt) for lot in lots):
-        raise InvalidCommand("lots")
+        raise InvalidCommand("lots", reason="not the id of a receipt")
     for lot in lots:
         if "/" not in lot.receipt:
             _check_home(lot, fund, books)
@@ -263,11 +265,13 @@ def _check_home(lot: Lot, fund: Fund, books: Books) -> None:
     owner = books.get(f"fund/{owner_of(lot.receipt)}")
     known = owner.stock.receipts.get(lot.receipt) if isinstance(owner, Fund) else None
     if known is None or (known.source_kind, known.source_id) != (lot.source_kind, lot.source_id):
-        raise InvalidCommand("lots", receipt=lot.receipt)
+        raise InvalidCommand("lots", reason="no such receipt left here", receipt=lot.receipt)
     here = fund.stock.receipts.get(lot.receipt)
     held_here = here.held if here is not None and here is not known else 0
     if lot.fen > (away := known.given - known.held - held_here):
-        raise InvalidCommand("lots", receipt=lot.receipt, fen_max=max(0, away))
+        raise InvalidCommand(
+            "lots", reason="more than is away", receipt=lot.receipt, fen_max=max(0, away)
+        )
 
 
 def _known_here(receipt: str, from_origin: str, own_origin: str) -> str:
@@ -297,9 +301,13 @@ def _check_arrival(fund: Fund, lots: tuple[Lot, ...], at: str) -> None:
         known = fund.stock.receipts.get(lot.receipt)
         held = known.held if known else 0
         if known and (known.source_kind, known.source_id) != (lot.source_kind, lot.source_id):
-            raise InvalidCommand(at, receipt=lot.receipt, source_id=known.source_id)
+            facts = {"receipt": lot.receipt, "source_id": known.source_id}
+            raise InvalidCommand(at, reason="a receipt has one source", **facts)
         if held + lot.fen > RECEIPT_FEN_MAX:
-            raise InvalidCommand(at, receipt=lot.receipt, fen_max=RECEIPT_FEN_MAX)
+            most = RECEIPT_FEN_MAX
+            raise InvalidCommand(
+                at, reason="more than a receipt holds", receipt=lot.receipt, fen_max=most
+            )
 
 
 def _incoming(from_origin: str, transfer: str) -> str:

@@ -15,6 +15,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from ledger.domain.errors import InvalidCommand
+
 #: Python's `$` also matches before a final newline; this does not (nor does ECMA's).
 END = r"$(?!\n)"
 
@@ -167,13 +169,17 @@ def months_before(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-def is_clean_name(text: str) -> bool:
-    """Whether a name is NFC, trimmed, on one line, free of control, format, private characters."""
-    return (
-        text == text.strip()
-        and unicodedata.is_normalized("NFC", text)
-        and not any(unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" for c in text)
-    )
+def check_name(text: str, at: str = "name") -> None:
+    """A name is trimmed, on one line, free of control, format and private characters, and NFC.
+
+    Raises InvalidCommand.
+    """
+    if text != text.strip():
+        raise InvalidCommand(at, reason="a blank at an end")
+    if any(unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" for c in text):
+        raise InvalidCommand(at, reason="a sign that does not print")
+    if not unicodedata.is_normalized("NFC", text):
+        raise InvalidCommand(at, reason="not in Unicode's normal form C")
 
 
 def owner_of(derived: str) -> str:

@@ -149,13 +149,13 @@ def find_entry(command: EntryCommand, books: Books, act: Act) -> tuple[Member, E
     source, source_ref = command.source, command.source_ref
     if command.entry is not None:
         if not (command.member is None and source is None and source_ref is None):
-            raise InvalidCommand("entry")
+            raise InvalidCommand("entry", reason="named by its id, or by member and reference")
         owner, _, digits = command.entry.rpartition("-")
         member = books.get(f"member/{owner}")
         entry = member.entries.find(digits) if isinstance(member, Member) else None
     else:
         if command.member is None or source is None or source_ref is None:
-            raise InvalidCommand("entry")
+            raise InvalidCommand("entry", reason="named by its id, or by member and reference")
         member = books.get(f"member/{command.member}")
         rows = member.entries if isinstance(member, Member) else None
         entry = rows.find_referred(source, source_ref) if rows is not None else None
