@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from ledger.domain.commands import COMMANDS, Command, IssueKey, OpenLedger
 from ledger.domain.errors import InvalidCommand
+from ledger.domain.forms import fault_of
 
 T = TypeVar("T", bound=Struct)
 
@@ -26,9 +27,6 @@ _LINES: Final = msgspec.json.Decoder(_LINE)
 #: A string, and whether it is a name.
 _STRING: Final = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"\s*(:?)', re.DOTALL)
 _NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_PLACE: Final = re.compile(
-    r"(.*?)(?: - at `(?:key in )?\$\.?(.*?)(?:\.?\[\.\.\.\])?`)?$", re.DOTALL
-)
 _MISSING: Final = re.compile(r"(?:missing required|contains unknown) field `(.*?)`", re.DOTALL)
 REASON_MAX: Final = 200
 
@@ -140,9 +138,7 @@ def refusal(error: Exception) -> InvalidCommand:
         return InvalidCommand("", reason="nested too deep")
     if isinstance(error, UnicodeError):
         return InvalidCommand("", reason="not UTF-8")
-    found = _PLACE.fullmatch(str(error))
-    assert found is not None  # it matches any text
-    reason, at = found[1], found[2] or ""
+    reason, at = fault_of(error)
     missing = _MISSING.search(reason)
     if missing:
         at = ".".join(part for part in (at, missing[1]) if part)

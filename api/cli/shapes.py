@@ -8,7 +8,6 @@ value is refused with the option it stands in.
 import re
 from collections.abc import Callable, Iterable
 from datetime import date
-from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
@@ -18,7 +17,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields
 
 from api.cli import quantities
-from ledger.domain import commands, values
+from ledger.domain import forms
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 #: Types whose example would mislead: they say what is written, not what is meant.
@@ -44,20 +43,9 @@ def metas(type_: Any) -> list[Meta]:
     return [meta for meta in get_args(type_)[1:] if isinstance(meta, Meta)]
 
 
-@cache
-def _aliases() -> list[tuple[str, Any]]:
-    """The named value types, such as `MemberId` and `Code`."""
-    return [
-        (name, alias)
-        for module in (values, commands)
-        for name, alias in vars(module).items()
-        if get_origin(alias) is Annotated
-    ]
-
-
 def alias_of(type_: Any) -> str:
     """The name of a value type, such as `MemberId`; empty when it has none."""
-    return next((name for name, alias in _aliases() if alias == type_), "")
+    return next((name for name, alias in forms.named_types() if alias == type_), "")
 
 
 def item_of(type_: Any) -> Any:
@@ -89,13 +77,11 @@ def _label(type_: Any) -> str:
 def _explain(type_: Any, value: str, error: Exception) -> str:
     """What is wrong with a value, for a person."""
     if base(type_) is date:
-        return f"{value!r} is not a day; write it as 2025-03-01"
-    pattern = next((meta.pattern for meta in metas(type_) if meta.pattern), None)
-    if pattern is None:
+        return f"{value!r} is not {forms.DAY}"
+    form = next((meta for meta in metas(type_) if meta.pattern), None)
+    if form is None:
         return f"{value!r}: {error}"
-    example = next((f" such as {m.examples[0]}" for m in metas(type_) if m.examples), "")
-    wanted = _label(type_).replace("-", " ").lower()
-    return f"{value!r} is not a {wanted}{example} ({pattern.replace(values.END, '$')})"
+    return f"{value!r} is not {forms.in_words(alias_of(type_) or 'text', form)}"
 
 
 class Shape(click.ParamType[Any, str]):
@@ -173,7 +159,8 @@ class Json(click.ParamType[Any, str]):
         try:
             return self.decode(value.encode())
         except (msgspec.DecodeError, UnicodeError) as error:
-            self.fail(str(error), param, ctx)
+            reason, at = forms.fault_of(error)
+            self.fail(f"{reason} (at {at})" if at else reason, param, ctx)
 
 
 class Pieces(Several):

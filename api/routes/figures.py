@@ -14,6 +14,7 @@ from ledger.domain.values import (
     EntryKind,
     Evidence,
     MemberKind,
+    Month,
     RegionCode,
     Word,
 )
@@ -22,7 +23,6 @@ from projections.participation import Belonging, Certified, Participation, parti
 from projections.scope import check_listed, check_slice, is_whole, require_whole
 from projections.totals import Totals, totals
 
-Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$(?!\n)", examples=["2025-06"])]
 #: Groupings: names joined by commas, or given several times; a region by its digits (`region:6`).
 GroupBy = Annotated[tuple[str, ...], Meta(examples=[["region:6", "month"]])]
 

@@ -281,6 +281,8 @@ def test_an_unknown_filter_is_an_error(client: httpx.Client, key: Key, asked: st
     )
     assert asked_twice["facts"] == {"reason": "given twice", "group": "month"}
     refused(client.get("/v1/totals?project=P9", headers=key), 404, "project_not_found", "project")
+    month = refused(client.get("/v1/totals?month=2026-13", headers=key), 422, "invalid_command")
+    assert month["facts"]["reason"].startswith("not a month such as 2025-06 (^")
     for figures in ("totals", "participation"):  # one figure is explained, not a table of them
         path = f"/v1/explain/{figures}?group_by=month"
         refused(client.get(path, headers=key), 422, "invalid_command", "group_by")

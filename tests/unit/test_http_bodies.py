@@ -15,6 +15,7 @@ from api.ways import ELSEWHERE, WAYS, Way
 from ledger.domain import commands as c
 from ledger.domain.commands import COMMANDS, Command
 from ledger.domain.errors import InvalidCommand
+from ledger.store import requests
 
 ALL_WAYS = [*WAYS, Way(ELSEWHERE[c.IssueKey], c.IssueKey)]
 
@@ -92,6 +93,33 @@ HOURS: dict[str, Any] = openapi.example(c.LogHours)
 def test_a_number_is_a_whole_one_of_64_bits(raw: str, at: str) -> None:
     body = json.dumps(HOURS | {"minutes": "?"}).replace('"?"', raw).encode()
     assert refusal_of(c.LogHours, body).at == at
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("start", "25:00", "not a clock time such as 09:00 (^([01][0-9]|2[0-3]):[0-5][0-9]$)"),
+        ("member", "v0001", "not a member id such as V0001 (^[A-Z0-9]{1,32}$)"),
+        ("service_on", "2025-02-30", "not a day; write it as 2025-03-01"),
+        ("minutes", "150", "Expected `int`, got `str`"),
+    ],
+)
+def test_the_form_of_a_value_is_told_in_words(name: str, value: str, reason: str) -> None:
+    refused = refusal_of(c.LogHours, msgspec.json.encode(HOURS | {name: value}))
+    assert (refused.at, refused.facts) == (name, {"reason": reason})
+    with pytest.raises(InvalidCommand) as caught:
+        requests.check(
+            [
+                msgspec.convert(HOURS, c.LogHours),
+                msgspec.structs.replace(msgspec.convert(HOURS, c.LogHours), **{name: value}),
+            ]
+        )
+    assert (caught.value.at, caught.value.facts) == (name, {"reason": reason})
+
+
+def test_a_form_of_no_name_is_told_too() -> None:
+    refused = refusal_of(c.OpenLedger, b'{"origin":"a","currency":"yuan"}')
+    assert (refused.at, refused.facts) == ("currency", {"reason": "not a text (^[A-Z]{3}$)"})
 
 
 @pytest.mark.parametrize("depth", [100, 100_000])

@@ -184,7 +184,7 @@ def test_lots_have_a_short_form() -> None:
         (c.LogHours, (*LOG, "--minutes=1", "--wishes=1"), "No such option"),
         (c.OpenFund, FUND, "Missing option '--terms' or '--terms-purpose'"),
         (c.OpenFund, (*FUND, "--terms-purpose=a"), "Missing option '--terms-opens-on'."),
-        (c.OpenFund, (*FUND, '--terms={"purpose":1}'), "at `$.purpose`"),
+        (c.OpenFund, (*FUND, '--terms={"purpose":1}'), "(at purpose)"),
         (c.OpenFund, (*FUND, "--terms={"), "Invalid value for '--terms'"),
         (c.OpenFund, (*FUND, f'--terms={TERMS_JSON[:-1]},"a":1}}'), "unknown field `a`"),
         (c.OpenFund, (*FUND, f"--terms={TERMS_JSON}", *TERMS_OPTIONS), "exclude each other"),

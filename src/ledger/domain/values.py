@@ -51,6 +51,8 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}" + END)]
 ClockTime = Annotated[
     str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]" + END, examples=["09:00"])
 ]
+#: A month of the ledger's calendar.
+Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])" + END, examples=["2025-06"])]
 #: The clock time of each minute of a day, and the other way round.
 CLOCK_TIMES: Final = tuple(f"{m // 60:02}:{m % 60:02}" for m in range(24 * 60))
 MINUTE_OF: Final = {clock_time: minute for minute, clock_time in enumerate(CLOCK_TIMES)}

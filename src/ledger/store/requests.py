@@ -18,6 +18,7 @@ from ledger.domain.access import Caller
 from ledger.domain.commands import COMMANDS, Command
 from ledger.domain.decision import Note
 from ledger.domain.errors import Fact, IdempotencyMismatch, InvalidCommand, Refusal
+from ledger.domain.forms import fault_of
 from ledger.domain.unbounded import UNBOUNDED
 from ledger.log.codec import Sealed
 from ledger.store.log import CommandRow
@@ -273,7 +274,8 @@ def decode_bodies(bodies: bytes) -> list[Command]:
 
 
 def _invalid(index: int, error: Exception) -> InvalidCommand:
-    refusal = InvalidCommand(str(error).partition("`$.")[2].rstrip("`"), reason=str(error))
+    fault = fault_of(error)
+    refusal = InvalidCommand(fault.at, reason=fault.reason)
     refusal.index = index
     return refusal
 
