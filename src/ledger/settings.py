@@ -48,8 +48,10 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise InvalidSettings(name, reason=first["type"]) from None
+            name = str(first["loc"][0])
+            raise InvalidSettings(
+                _variables(type(self)).get(name, name), reason=first["msg"]
+            ) from None
         if self.read_models == self.log:
             raise InvalidSettings("LEDGER_READ_URL", reason="read models need a place of their own")
         if self.signing_key_file is not None and self.signing_key is not None:
@@ -88,10 +90,15 @@ def _parse_read_url(url: str, schema: str | None) -> Place:
     return parse_url(url, None if is_named else schema, at="LEDGER_READ_URL")
 
 
+def _variables(settings: type[BaseSettings]) -> dict[str, str]:
+    """Field → the variable that sets it."""
+    fields = settings.model_fields.items()
+    return {name: str(field.validation_alias or PREFIX + name).upper() for name, field in fields}
+
+
 def _refuse_unknown_variables(settings: type[BaseSettings]) -> None:
     """A misspelt variable must not leave a default in force."""
-    fields = settings.model_fields.items()
-    known = {str(field.validation_alias or PREFIX + name).upper() for name, field in fields}
+    known = set(_variables(settings).values())
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known | ELSEWHERE:
             raise InvalidSettings(name, reason="no such setting")

@@ -147,6 +147,20 @@ def test_a_misspelt_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch)
         Settings()
 
 
+def test_a_wrong_value_is_refused_by_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LEDGER_WRITER_PROCESS", "maybe")
+    with pytest.raises(InvalidSettings) as caught:
+        Settings()
+    assert caught.value.at == "LEDGER_WRITER_PROCESS"
+    assert "valid boolean" in str(caught.value.facts["reason"])
+    monkeypatch.delenv("LEDGER_WRITER_PROCESS")
+    with pytest.raises(InvalidSettings) as caught:
+        Settings(log_schema=3)
+    assert caught.value.at == "LEDGER_SCHEMA"
+
+
 def test_no_password_is_told() -> None:
     settings = Settings(
         database_url="postgresql://u:secret@h/d", read_url="postgresql://u:secret@h/r"
