@@ -72,7 +72,8 @@ def write_bundle(contents: Contents, folder: Path) -> Bundled:
     write_json(folder / "postings.json", figures.TABLE)
     (folder / "figures.jsonl").write_bytes(b"".join(lines))
     (folder / "verify.py").write_bytes(verify_program())
-    text = readme.text(found, verifier, contents.stream, told)
+    with_notes = contents.with_notes
+    text = readme.text(found, verifier, contents.stream, told, with_notes=with_notes)
     (folder / "README.md").write_text(text, encoding="utf-8")
     return Bundled(found.size, found.root, verifier, written[1])
 

@@ -38,16 +38,19 @@ _OF_STREAM: Final = {
     "proofs.json": "each line's inclusion proof (RFC 6962)",
     "statement": "signed: how many lines the stream has at the checkpoint, so none is left out",
 }
+_NOTES: Final = {"notes.jsonl": "the free texts of the lines with their salts, but for erased ones"}
 _UNITS: Final = {"minutes": hours, "credit": hours, "fen": yuan}
 
 
-def text(found: Checkpoint, key: str, stream: str, told: Sequence[Figure]) -> str:
-    """The page of a bundle of a stream, or of the whole log."""
+def text(
+    found: Checkpoint, key: str, stream: str, told: Sequence[Figure], *, with_notes: bool
+) -> str:
+    """The page of a bundle of a stream, or of the whole log; with its texts or without."""
     kind, _, owner = stream.partition("/")
     title = (
         f"{kind.capitalize()} {owner} of {found.origin}" if stream else f"The log {found.origin}"
     )
-    files = _OF_ALL | (_OF_STREAM if stream else _OF_LOG)
+    files = _OF_ALL | (_OF_STREAM if stream else _OF_LOG) | (_NOTES if with_notes else {})
     return _PAGE.format(
         title=title,
         origin=found.origin,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +31,9 @@ def test_a_bundle_is_proved_by_its_own_program(terminal: Terminal, tmp_path: Pat
     for number, options in enumerate(("", "--member V0001", "--fund F1 --with-notes")):
         folder = bundle(terminal, tmp_path / f"b{number}", options)
         assert verify(folder, "--key", KEY).text.endswith("PROVED.\n"), options
+        page = (folder / "README.md").read_text(encoding="utf-8")
+        listed = re.findall(r"^\| `(.+)` \|", page, re.MULTILINE)
+        assert {*listed, "README.md"} == {path.name for path in folder.iterdir()}, options
         without = verify(folder)
         assert without.code == 0
         assert "TAKEN FROM THE FOLDER" in without.text
