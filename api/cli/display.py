@@ -59,7 +59,8 @@ def with_unit(name: str, value: object) -> str:
 
 def titled(name: str, value: object = 0) -> str:
     """A figure's name for a person, with its unit: `day_minutes_max` → `day hours max (h)`."""
-    quantity = _quantity(name) if type(value) is int else ""
+    # A figure that there is not is one of the same unit.
+    quantity = _quantity(name) if value is None or type(value) is int else ""
     if not quantity:
         return plain(name)
     if name.startswith(f"{quantity}_per_"):
@@ -138,7 +139,7 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     for name in columns:
         values = [row.get(name) for row in kept]
         numbers = any(type(value) is int for value in values)
-        sample = next((value for value in values if value is not None), "")
+        sample = next((value for value in values if value is not None), None)
         grid.add_column(titled(name, sample), justify="right" if numbers else "left")
     for row in kept:
         grid.add_row(*(Text(shown(name, row.get(name))) for name in columns))

@@ -88,6 +88,21 @@ def test_a_fund_shows_where_each_fen_is(terminal: Terminal) -> None:
     assert all(text in shown for text in ("1,900.50", "350.20", "Sources:", "charity", "food"))
 
 
+def test_a_figure_is_called_the_same_where_there_is_none(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.do(
+        "open-fund F2 --name 空 --organisation O1 --region 330424 --terms-purpose 助老"
+        " --terms-opens-on 2020-01-01 --terms-closes-on 2099-12-31"
+    )
+    sqlite_terminal.do(
+        "receive-funds F2 --source-kind charity --source-id C2 --yuan 1 --document 收据2"
+    )
+    for line in ("fund F2", "source C2"):
+        shown = sqlite_terminal.do(line)
+        assert "  yuan per verified hour  –\n" in shown
+        assert "fen" not in shown
+    assert "  yuan per verified hour  140.08\n" in sqlite_terminal.do("fund F1")
+
+
 def test_a_source_shows_where_its_money_went(terminal: Terminal) -> None:
     assert terminal.ask("source charity/C1")["spent_fen"] == 35_020
     assert terminal.ask("source C1") == terminal.ask("source charity/C1")
