@@ -27,7 +27,7 @@ def issue(*, dry_run: bool, command_id: str | None, **_: Any) -> None:
     command = options.read(IssueKey, click.get_current_context())
     assert isinstance(command, IssueKey)
     if dry_run:
-        writing.execute(command, now, dry_run=True, command_id=command_id)
+        writing.execute(command, now, dry_run=True, command_id=command_id, name="key issue")
         return
     command_id = now.name_command(command_id)
     answer, secret = now.open().issue_key(command, now.caller(), command_id=command_id)
@@ -62,7 +62,7 @@ COMMANDS: Final = {
         callback=issue,
         help="Issue a key to a holder and show its secret; empty scopes allow everything.",
     ),
-    "revoke": writing.ledger_command(RevokeKey, "revoke"),
+    "revoke": writing.ledger_command(RevokeKey, "revoke", group="key"),
     "list": Command("list", callback=list_keys, help="List all keys; secrets are not kept."),
 }
 

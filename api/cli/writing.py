@@ -21,12 +21,13 @@ def program_name(op: str) -> str:
     return op.replace("_", "-")
 
 
-def ledger_command(kind: type[c.Command], name: str = "") -> Command:
-    """The command of the program that carries out `kind`."""
+def ledger_command(kind: type[c.Command], name: str = "", group: str = "") -> Command:
+    """The command of the program that carries out `kind`; `group`: the command it stands under."""
 
     def run(*, dry_run: bool, command_id: str | None, **_: Any) -> None:
         command = options.read(kind, click.get_current_context())
-        execute(command, session(), dry_run=dry_run, command_id=command_id)
+        spelled = f"{group} {name}".lstrip()
+        execute(command, session(), dry_run=dry_run, command_id=command_id, name=spelled)
 
     name = name or program_name(c.op_of(kind.__name__))
     params = [*options.parameters(kind), *writing_options()]
@@ -49,13 +50,12 @@ def writing_options() -> list[click.Parameter]:
 
 
 def execute(
-    command: c.Command, run: Session, *, dry_run: bool, command_id: str | None, name: str = ""
+    command: c.Command, run: Session, *, dry_run: bool, command_id: str | None, name: str
 ) -> None:
-    """Carry a command out and say what was done. Raises LedgerError."""
+    """Carry a command out and say what was done, under its name here. Raises LedgerError."""
     command_id = run.name_command(command_id)
     receipts = None if dry_run else receipts_of(run)
     answer = run.open().execute(command, run.caller(), command_id=command_id, dry_run=dry_run)
-    name = name or program_name(c.op_of(type(command).__name__))
     signed = sign_receipt(answer, receipts) if receipts else {}
     tell(name, answer, run, dry_run=dry_run, **signed)
 

@@ -18,7 +18,10 @@ def test_a_key_acts_with_its_roles_and_its_scope(terminal: Terminal) -> None:
     assert (state["actor"], state["key"]) == ("bob", key)
     assert terminal.run(f"register-member V9 --region 330424 --key {secret}").exit_code == 1
     assert terminal.run(f"balance V0001 --key {secret}").exit_code == 1
-    terminal.do(f"key revoke {key} --reason-code lost")
+    again = "key issue eve --roles recorder --expires-on 2099-01-01 --dry-run"
+    assert terminal.do(again).startswith("key issue: would be done ")
+    revoked = terminal.do(f"key revoke {key} --reason-code lost")
+    assert revoked.startswith("key revoke: done, at position ")
     refused = terminal.run(f"reject-hours V0001-2 --reason-code error --key {secret} --json")
     assert json.loads(refused.stderr)["code"] == "unauthenticated"
     (listed,) = terminal.ask("key list")["keys"]
