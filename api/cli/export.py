@@ -74,7 +74,9 @@ def run(*, file: str, format_name: str, after: int, until: int | None) -> None:
     size = now.open().store.head().position
     if until is not None and after > until:
         raise click.UsageError(f"--until {until} lies before --after {after}.")
-    until = size if until is None else min(until, size)
+    if until is not None and until > size:
+        raise click.UsageError(f"--until {until} is beyond the last line, {size}.")
+    until = size if until is None else until
     if after > until:
         raise click.UsageError(f"--after {after} is beyond the last line, {until}.")
     module, _, name = FORMATS[format_name].partition(":")

@@ -25,7 +25,10 @@ def test_the_lines_of_an_export_hash_to_its_root(terminal: Terminal, tmp_path: P
     part = terminal.run("export --after 3 --until 7")
     assert part.stdout.encode().splitlines() == lines[3:7]
     assert tree_root(lines[:7]).hex() in part.stderr
-    assert terminal.run("export --after 99").exit_code == 2
+    for beyond in ("--after", "--until"):
+        refused = terminal.run(f"export {beyond} 99")
+        assert refused.exit_code == 2
+        assert f"{beyond} 99 is beyond the last line, {EVENTS}." in refused.stderr
     assert terminal.ask(f"export {file} --after {EVENTS}")["lines"] == 0
 
 
