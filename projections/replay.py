@@ -44,13 +44,17 @@ class Replay:
         self.position, self.as_of = position, as_of
         self._turn = Lock()
         self._folder = columns.folder
-        self._connection = connect()
-        self._connection.execute(f"SET temp_directory = '{quoted(self._folder)}'")
-        self._connection.execute(f"CREATE SCHEMA {PREFIX[:-1]}")
-        columns.open(self._connection, position)
-        self._sums = Sums(columns.sums(position), as_of)
-        self._sums.open(self._connection)
         self._made: set[str] = set()
+        self._sums = Sums(columns.sums(position), as_of)
+        self._connection = connect()
+        try:
+            self._connection.execute(f"SET temp_directory = '{quoted(self._folder)}'")
+            self._connection.execute(f"CREATE SCHEMA {PREFIX[:-1]}")
+            columns.open(self._connection, position)
+            self._sums.open(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def make(self, *names: str) -> None:
         """Recompute tables, if they are not there yet."""

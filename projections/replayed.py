@@ -6,6 +6,7 @@ All of them rest on one reading of the log, which is kept in files and goes on w
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ledger.store.log import LogStore
 from projections.column_files import Columns
 from projections.moments import Moment
 from projections.replay import PREFIX, Replay
-from projections.segments import Segment, columns_of, sealed, verify
+from projections.segments import Segment, columns_of, opened
 from projections.session import Snapshot
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,8 @@ class Replays:
 
     def __init__(self, store: LogStore, folder: Path | None = None) -> None:
         """`folder`: where segments are sealed; those that do not hold are done without."""
-        self._columns: Columns = columns_of(store, _good(store, folder))
+        self._held = ExitStack()
+        self._columns: Columns = columns_of(store, _good(store, folder, self._held))
 
     def make(self, moment: Moment) -> Replayed:
         """The past of a moment. Raises CorruptLog, Unavailable."""
@@ -66,16 +68,13 @@ class Replays:
     def close(self) -> None:
         """Remove the columns that are not sealed."""
         self._columns.close()
+        self._held.close()
 
 
-def _good(store: LogStore, folder: Path | None) -> list[Segment]:
+def _good(store: LogStore, folder: Path | None, held: ExitStack) -> list[Segment]:
     """The segments of a folder, if all of them are what they are vouched to be."""
-    if folder is None or not folder.is_dir():
-        return []
     try:
-        segments = sealed(folder)
-        verify(segments, store)
+        return held.enter_context(opened(store, folder))
     except BadSegment as error:
         log.warning("sealed segments are not used: %s", error)
         return []
-    return segments

@@ -6,10 +6,14 @@ nothing.
 The state stands in a column of its own, so every line can be had again, byte for byte.
 """
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import msgspec
@@ -116,9 +120,12 @@ def check_whole(folder: Path) -> None:
 
 
 def _manifest(path: Path) -> Manifest | None:
-    """A manifest, None for one of another form. Raises BadSegment."""
+    """A manifest, None for one of another form, or that is gone. Raises BadSegment."""
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
         if msgspec.json.decode(content, type=Formed).form != FORM:
             return None
         manifest = msgspec.json.decode(content, type=Manifest)
@@ -149,6 +156,28 @@ def verify(segments: Sequence[Segment], store: LogStore) -> None:
             raise BadSegment("segment", file=name, error="another frontier")
 
 
+@contextmanager
+def opened(store: LogStore, folder: Path | None) -> Iterator[list[Segment]]:
+    """What is sealed in a folder, if there is one, verified, for as long as it is read.
+
+    The last segment is read from a copy: sealing may replace it meanwhile. Raises BadSegment.
+    """
+    with TemporaryDirectory(prefix="hourledger-") as copies:
+        yield _taken(store, folder, Path(copies)) if folder is not None and folder.is_dir() else []
+
+
+def _taken(store: LogStore, folder: Path, copies: Path) -> list[Segment]:
+    while True:
+        # What is not there any more was replaced meanwhile.
+        with suppress(FileNotFoundError):
+            segments = sealed(folder)
+            for file in segments[-1].manifest.files if segments else ():
+                shutil.copyfile(folder / file.name, copies / file.name)
+            taken = [*segments[:-1], *(Segment(copies, last.manifest) for last in segments[-1:])]
+            verify(taken, store)
+            return taken
+
+
 def columns_of(store: LogStore, segments: Sequence[Segment] = ()) -> Columns:
     """The columns of a log, from segments as far as they go."""
     files = [Sealed(each.manifest.last, each.columns, each.sums) for each in segments]
@@ -167,9 +196,27 @@ def seal(
 
     The last sealed segment is replaced when it is not a whole one. Raises BadSegment when what is
     sealed there is not of this log, CorruptLog when lines do not give the hashes stored with them.
-    Killed anywhere, it leaves whole segments and waste.
+    Killed anywhere, it leaves whole segments and waste. Two of them take turns.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        return _seal(store, folder, until, events, progress)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else seals there; who is killed holds nothing up."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def _seal(
+    store: LogStore, folder: Path, until: int, events: int, progress: Progress
+) -> list[Segment]:
     kept = sealed(folder)
     verify(kept, store)
     for waste in folder.glob(f"*{UNFINISHED}"):

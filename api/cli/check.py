@@ -93,7 +93,8 @@ def check_all(now: Session, signed: Mapping[int, bytes]) -> "tuple[LineCheck, li
         lines = check_lines(now, signed, engines.take)
         if trouble is not None:
             raise trouble
-        engines.hold(good_segments(now))
+        with good_segments(now) as segments:
+            engines.hold(segments)
         return lines, engines.compare()
 
 

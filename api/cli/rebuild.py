@@ -1,5 +1,6 @@
 """`hourledger rebuild`: the figures made anew from the log, compared, and taken into use."""
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -30,18 +31,19 @@ def run(*, use_sealed: bool) -> None:
             advance(position - done)
             done = position
 
-        segments = _segments(now) if use_sealed else []
-        built = rebuild(store, reads, progress=reached, segments=segments)
+        with ExitStack() as held:
+            segments = _segments(now, held) if use_sealed else []
+            built = rebuild(store, reads, progress=reached, segments=segments)
     same = "they are as they were" if not built.differences else "what was there before was wrong"
     sentence = f"The figures are made anew, true at position {built.position:,}; {same}."
     now.say(sentence, position=built.position, differences=built.differences)
     tell_differences(now, built.differences)
 
 
-def _segments(now: Session) -> "list[Segment]":
+def _segments(now: Session, held: ExitStack) -> "list[Segment]":
     """What is sealed, if it is good; the log has everything else."""
     try:
-        return good_segments(now)
+        return held.enter_context(good_segments(now))
     except BadSegment as error:
         click.echo(f"What is sealed is not used: {error}", err=True)
         return []

@@ -1,5 +1,6 @@
 """`hourledger seal`: the log as Parquet segments, each bound to the root of the tree at its end."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from api.cli.session import Session, session
 from ledger.domain.errors import InvalidSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from projections.segments import Segment
 
 
@@ -22,20 +25,20 @@ def sealed_folder(now: Session) -> Path:
     return folder
 
 
-def good_segments(now: Session) -> "list[Segment]":
+@contextmanager
+def good_segments(now: Session) -> "Iterator[list[Segment]]":
     """What is sealed, whole, held against its digests and the log; none where no folder is named.
 
     Raises BadSegment.
     """
-    from projections.segments import check_whole, sealed, verify  # noqa: PLC0415 (not for --help)
+    from projections.segments import check_whole, opened  # noqa: PLC0415 (not for --help)
 
-    folder = now.open().settings.sealed
-    if folder is None or not folder.is_dir():
-        return []
-    check_whole(folder)
-    segments = sealed(folder)
-    verify(segments, now.open().store)
-    return segments
+    ledger = now.open()
+    folder = ledger.settings.sealed
+    if folder is not None:
+        check_whole(folder)
+    with opened(ledger.store, folder) as segments:
+        yield segments
 
 
 def run(*, until: int | None) -> None:

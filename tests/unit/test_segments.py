@@ -1,6 +1,7 @@
 """Segments: what is sealed, what is taken for sealed, and what is not."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +12,20 @@ import pytest
 from ledger.domain.errors import BadSegment, CorruptLog
 from ledger.log import merkle
 from ledger.store.log import LogStore
-from projections.segments import File, Manifest, Segment, seal, sealed, verify
+from projections.moments import Moment
+from projections.past import Pasts, folded
+from projections.rebuild import digests
+from projections.replay import replayed
+from projections.segments import (
+    File,
+    Manifest,
+    Segment,
+    cells_of,
+    opened,
+    seal,
+    sealed,
+    verify,
+)
 from projections.sums import SUMMED, wrong_sums
 from tests.memory_store import MemoryStore
 from tests.told import ROWS, STORE
@@ -36,6 +50,11 @@ def bounds(segments: list[Segment]) -> list[tuple[int, int]]:
     return [(each.manifest.first, each.manifest.last) for each in segments]
 
 
+def folded_until(position: int) -> dict[str, str]:
+    with folded(ROWS, Moment(position)) as snapshot:
+        return digests(snapshot)
+
+
 def test_segments_follow_each_other_and_say_the_root_at_their_end(folder: Path) -> None:
     segments = sealed(folder)
     assert bounds(segments) == [(1, 25), (26, 50), (51, 60)]
@@ -54,6 +73,46 @@ def test_sealing_goes_on_and_replaces_a_last_segment_that_is_not_full(folder: Pa
     assert segments == sealed(folder)
     assert len(list(folder.iterdir())) == 4 * (2 + len(SUMMED))
     assert {path: path.read_bytes() for path in folder.glob("*1-*25.*")} == before
+
+
+def test_what_was_opened_is_read_though_it_is_replaced(folder: Path) -> None:
+    with opened(STORE, folder) as segments:
+        assert bounds(segments) == [(1, 25), (26, 50), (51, 60)]
+        seal(STORE, folder, until=80, events=EVENTS)
+        assert not (folder / segments[-1].columns.name).exists()
+        verify(segments, STORE)
+        with replayed(STORE, 70, segments=segments) as replay:
+            assert digests(replay.snapshot()) == folded_until(70)
+
+
+@pytest.mark.parametrize("position", [55, 70])
+def test_pasts_are_told_on_though_what_was_sealed_is_replaced(folder: Path, position: int) -> None:
+    pasts = Pasts(STORE, sealed=folder, replayed_from=1)
+    with pasts.at(Moment(60)) as snapshot:
+        assert digests(snapshot) == folded_until(60)
+    seal(STORE, folder, until=80, events=EVENTS)
+    with pasts.at(Moment(position)) as snapshot:
+        assert digests(snapshot) == folded_until(position)
+    pasts.close()
+
+
+def test_those_who_seal_at_once_take_turns(tmp_path: Path) -> None:
+    """Each would replace what the one before has written."""
+    goals = (30, 41, 52, 63)
+    with ThreadPoolExecutor(len(goals)) as threads:
+        running = [
+            threads.submit(seal, STORE, tmp_path, until=until, events=EVENTS) for until in goals
+        ]
+        for each in running:
+            each.result()
+    segments = sealed(tmp_path)
+    assert bounds(segments) == [(1, 25), (26, 50), (51, 63)]
+    verify(segments, STORE)
+    assert len(list(tmp_path.iterdir())) == len(segments) * (2 + len(SUMMED))
+    cells: list[Path] = []
+    for segment in segments:
+        assert wrong_sums(segment.columns, segment.sums, cells) is None
+        cells += cells_of([segment])
 
 
 def test_sealing_what_is_sealed_does_nothing(folder: Path) -> None:
