@@ -22,8 +22,9 @@ T = TypeVar("T", bound=Struct)
 
 #: Commands that a line of a batch cannot be: a secret is shown once, a log opened beforehand.
 NOT_IN_BATCH: Final = (IssueKey, OpenLedger)
-_LINE: Final[Any] = Union[tuple(k for k in COMMANDS.values() if k not in NOT_IN_BATCH)]  # noqa: UP007 (made of a list)
-_LINES: Final = msgspec.json.Decoder(_LINE)
+#: What a line may be, in a batch as in a file of lines that is imported.
+LINE: Final[Any] = Union[tuple(k for k in COMMANDS.values() if k not in NOT_IN_BATCH)]  # noqa: UP007 (made of a list)
+_LINES: Final = msgspec.json.Decoder(LINE)
 #: A string, and whether it is a name.
 _STRING: Final = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"\s*(:?)', re.DOTALL)
 _NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])

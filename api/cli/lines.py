@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Union
+from typing import Any, Final
 
 import msgspec
 
+from api.bodies import LINE
 from api.cli import rejects
 from api.cli.headers import layout_of, read_mapping
 from api.cli.import_summary import Summary
@@ -13,13 +14,12 @@ from api.cli.rejects import BROKEN_LINE, Spool
 from api.cli.rows import Options, RowReader, RowRefused, missing
 from api.cli.spreadsheets import Book
 from api.cli.tables import Row, notes_on
-from ledger.domain.commands import COMMANDS, Command
+from ledger.domain.commands import Command
 
 #: So many different shapes of objects are remembered, and told of.
 _SHAPES_MAX: Final = 256
-_ANY_COMMAND: Final[Any] = Union[tuple(COMMANDS.values())]  # noqa: UP007 (made of a list)
 #: Made once: to convert an object to a union would look through all of its types each time.
-_COMMANDS: Final[msgspec.json.Decoder[Command]] = msgspec.json.Decoder(_ANY_COMMAND)
+_COMMANDS: Final[msgspec.json.Decoder[Command]] = msgspec.json.Decoder(LINE)
 
 
 class Lines:

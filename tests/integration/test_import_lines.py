@@ -93,6 +93,22 @@ def test_commands_may_be_added_at_the_end_of_a_file(sqlite_url: str, tmp_path: P
         assert (summary.kept, summary.already, receipts(ledger)) == (1, 2, 2)
 
 
+def test_a_key_whose_secret_nobody_would_see_is_refused_as_in_a_batch(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    key = {"op": "issue_key", "holder": "signin", "roles": ["admin"], "expires_on": "2099-01-01"}
+    opened = {"op": "open_ledger", "origin": "other.example/hours"}
+    with office(sqlite_url) as ledger:
+        head = ledger.store.head()
+        summary = bring(ledger, lines(tmp_path / "a.ndjson", key, opened))
+        told = [(sample.column, sample.code, sample.reason) for sample in summary.samples]
+        assert told == [
+            ("op", "invalid_command", "Invalid value 'issue_key'"),
+            ("op", "invalid_command", "Invalid value 'open_ledger'"),
+        ]
+        assert ledger.store.head() == head
+
+
 def test_broken_lines_can_be_mended_where_they_stand(sqlite_url: str, tmp_path: Path) -> None:
     row = '{"member":"V0001","project":"P001","date":"2025-03-01","hours":2,"category":"elder_care"'
     with office(sqlite_url, "V0001") as ledger:
