@@ -19,6 +19,8 @@ Cell = str | int | float | Decimal | bool | date | datetime | time | timedelta |
 #: What a bare number under a duration header counts.
 Unit = Literal["hours", "minutes"]
 
+#: Characters of a cell that a reason repeats.
+QUOTED_MAX: Final = 40
 SECONDS_PER_DAY: Final = 86_400
 #: By how much a file's binary fraction of a day may miss the second that was meant.
 _HAIR: Final = timedelta(milliseconds=10)
@@ -30,6 +32,11 @@ _EXCEL_DIGITS: Final = 15
 
 class BadCell(ValueError):  # noqa: N818 (what it is, not that it fails)
     """A cell that cannot be read; the message says why and what to write instead."""
+
+
+def quoted(text: str) -> str:
+    """What a cell says, as a reason repeats it: enough to know it again, in one line of a table."""
+    return repr(text if len(text) <= QUOTED_MAX else f"{text[:QUOTED_MAX]}…")
 
 
 class Moment(NamedTuple):
@@ -116,7 +123,7 @@ def day(cell: Cell) -> date:
         return _date(*map(int, found.groups()), text=text)
     if _NUMBER.fullmatch(text):
         return serial_day(Decimal(text))
-    raise BadCell(f"{text!r} is not a day such as 2025-03-01 or 2025年3月1日")
+    raise BadCell(f"{quoted(text)} is not a day such as 2025-03-01 or 2025年3月1日")
 
 
 def serial_day(number: Decimal) -> date:
@@ -135,7 +142,7 @@ def _date(year: int, month: int, day_of_month: int, *, text: str) -> date:
     try:
         return date(year, month, day_of_month)
     except ValueError:
-        raise BadCell(f"there is no day {text}") from None
+        raise BadCell(f"there is no day {quoted(text)}") from None
 
 
 # clock times
@@ -168,7 +175,7 @@ def moment(cell: Cell) -> Moment:
         return _fraction(Decimal(text))
     found = _CLOCK.fullmatch(text)
     if found is None or not (found["mark"] or found["before"] or found["after"]):
-        raise BadCell(f"{text!r} is not a clock time such as 09:00 or 下午2:30")
+        raise BadCell(f"{quoted(text)} is not a clock time such as 09:00 or 下午2:30")
     year, month, day_of_month = found.groups()[:3]
     named = _date(int(year), int(month), int(day_of_month), text=text) if year else None
     return Moment(named, _spoken_second(found, text))
@@ -202,12 +209,12 @@ def _spoken_second(found: re.Match[str], text: str) -> int:
     hour, minute, second = int(found["h"]), int(found["m"] or 0), int(found["s"] or 0)
     minute = 30 if found["half"] else minute
     if hour > 24 or minute > 59 or second > 59 or (hour == 24 and minute + second):
-        raise BadCell(f"there is no time {text}")
+        raise BadCell(f"there is no time {quoted(text)}")
     said = found["before"] or found["after"]
     if said and not (found["before"] and found["after"]):
         hour = _hour_said(said, hour, text)
     elif said:
-        raise BadCell(f"{text!r} says twice which half of the day it is")
+        raise BadCell(f"{quoted(text)} says twice which half of the day it is")
     return (hour * 60 + minute) * 60 + second
 
 
@@ -227,7 +234,7 @@ def _hour_said(said: str, hour: int, text: str) -> int:
         return 12
     elif hour != 12 and hour < 24:
         return hour if hour > 12 else hour + 12
-    raise BadCell(f"{text!r} may be two times: write it from 00:00 to 23:59")
+    raise BadCell(f"{quoted(text)} may be two times: write it from 00:00 to 23:59")
 
 
 # durations
@@ -268,7 +275,7 @@ def minutes(cell: Cell, unit: Unit | None = None) -> int:  # noqa: PLR0911 (a li
         return int(found[1] or 0) * 60 + 30
     if found := _BOTH.fullmatch(text) or (_COLON.fullmatch(text) if unit != "minutes" else None):
         return (int(found[2]) * 60 + int(found[3])) * (-1 if found[1] else 1)
-    raise BadCell(f"{text!r} is not a duration such as 2.5小时, 150分钟 or 2:30")
+    raise BadCell(f"{quoted(text)} is not a duration such as 2.5小时, 150分钟 or 2:30")
 
 
 def _whole_minutes(duration: timedelta) -> int:

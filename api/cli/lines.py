@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from api.bodies import LINE
+from api.bodies import LINE, refusal
 from api.cli import rejects
 from api.cli.headers import layout_of, read_mapping
 from api.cli.import_summary import Summary
@@ -57,8 +57,8 @@ class Lines:
                 return self._object(row, line)
             row.command = _COMMANDS.decode(msgspec.json.encode(line))
         except msgspec.ValidationError as error:
-            reason, _, place = f"{error}".partition(" - at `$")
-            row.refused = RowRefused(place.strip("`."), reason)
+            found = refusal(error)
+            row.refused = RowRefused(found.at, f"{found.facts['reason']}")
         except RowRefused as refused:
             row.refused = refused
         except RecursionError:

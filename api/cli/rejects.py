@@ -20,6 +20,7 @@ from typing import IO, Any, Final, Self
 import msgspec
 from msgspec import Struct
 
+from api.cli.cells import quoted
 from api.cli.headers import REJECT_COLUMNS
 from ledger.domain.errors import InvalidCommand
 
@@ -251,11 +252,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is not a number")
+    raise ValueError(f"{quoted(text)} is not a number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is not a number")
+        raise ValueError(f"{quoted(text)} is not a number")
     return number

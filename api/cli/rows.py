@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from api.cli import cells
-from api.cli.cells import BadCell, Cell, Moment, Unit, text_of
+from api.cli.cells import BadCell, Cell, Moment, Unit, quoted, text_of
 from api.cli.headers import DURATIONS, Layout
 from ledger.domain.commands import LogHours
 from ledger.domain.errors import InvalidCommand
@@ -183,7 +183,7 @@ class RowReader:
             return cell
         found = names.get(_fold(cell), cell)
         if found == "":
-            raise BadCell(f"{text_of(cell)!r} is the name of several; write the id")
+            raise BadCell(f"{quoted(text_of(cell))} is the name of several; write the id")
         return found
 
     # times
@@ -193,7 +193,9 @@ class RowReader:
         if span is not None:
             parts = _SPAN.split(text_of(span))
             if len(parts) != 2:
-                raise RowRefused("span", f"{text_of(span)!r} is not from when to when: 09:00-11:30")
+                raise RowRefused(
+                    "span", f"{quoted(text_of(span))} is not from when to when: 09:00-11:30"
+                )
             return Times(self._moment("span", parts[0]), self._moment("span", parts[1]))
         start, end = self._cell(row, "start"), self._cell(row, "end")
         if (start is None) is not (end is None):
@@ -351,4 +353,4 @@ def _command(values: dict[str, Any]) -> LogHours:
         found = _PLACE.search(str(error))
         name = found[1] if found else ""
         form = _FORMS.get(name, "what belongs here")
-        raise RowRefused(name, f"{str(values.get(name))!r} is not {form}") from None
+        raise RowRefused(name, f"{quoted(str(values.get(name)))} is not {form}") from None

@@ -109,6 +109,16 @@ def test_a_key_whose_secret_nobody_would_see_is_refused_as_in_a_batch(
         assert ledger.store.head() == head
 
 
+def test_a_reason_repeats_the_beginning_of_a_long_line(sqlite_url: str, tmp_path: Path) -> None:
+    long = "7" * 400
+    named = {"op": "register_member", "member": "V1", "region": "330424", long: 1}
+    path = lines(tmp_path / "a.ndjson", {"op": long}, named, f'{{"member":{long}.0e999}}')
+    with office(sqlite_url) as ledger:
+        samples = bring(ledger, path).samples
+    assert ["777" in sample.reason for sample in samples] == [True] * 3
+    assert max(len(sample.column) + len(sample.reason) for sample in samples) <= 400
+
+
 def test_broken_lines_can_be_mended_where_they_stand(sqlite_url: str, tmp_path: Path) -> None:
     row = '{"member":"V0001","project":"P001","date":"2025-03-01","hours":2,"category":"elder_care"'
     with office(sqlite_url, "V0001") as ledger:

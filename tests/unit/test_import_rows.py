@@ -269,6 +269,17 @@ def test_a_cell_that_cannot_be_read_is_named(header: str, cell: str, reason: str
     assert reason in said
 
 
+@pytest.mark.parametrize(
+    "header", ["志愿者编号", "项目", "服务日期", "开始时间", "服务时长", "类别", "起止时间"]
+)
+def test_a_reason_repeats_the_beginning_of_a_long_cell(header: str) -> None:
+    """The summary shows reasons in a table, and a cell may hold anything."""
+    headers, row = with_columns(**{header: "7" * 400})
+    reason = refused("|".join(map(str, row)), headers)[2]
+    assert "7777…'" in reason
+    assert len(reason) < 150
+
+
 def test_a_short_row_has_blank_cells_at_its_end() -> None:
     assert refused("V0001|P001")[2] == "the day of service is missing"
 
