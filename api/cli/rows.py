@@ -147,6 +147,8 @@ class RowReader:
             if name not in values:
                 raise RowRefused(name, f"the {words} is missing")
         values["minutes"] = self._minutes(row, values, times)
+        if times.start is not None and times.end is None:
+            values["end"] = _end_after(times.start, values["minutes"])
         return _command(values)
 
     def place(self, name: str, row: Sequence[Cell]) -> str:
@@ -198,9 +200,8 @@ class RowReader:
                 )
             return Times(self._moment("span", parts[0]), self._moment("span", parts[1]))
         start, end = self._cell(row, "start"), self._cell(row, "end")
-        if (start is None) is not (end is None):
-            half, other = ("start", "end") if start is None else ("end", "start")
-            raise RowRefused(half, f"the {other} is given and the {half} is not")
+        if start is None and end is not None:
+            raise RowRefused("start", "the end is given and the start is not")
         return Times(self._moment("start", start), self._moment("end", end))
 
     def _moment(self, name: str, cell: Cell) -> Moment | None:
@@ -214,16 +215,19 @@ class RowReader:
     def _place_times(self, values: dict[str, Any], times: Times) -> None:
         """Put clock times into the command; a time that names a day must agree with the rest."""
         start, end = times
-        if start is None or end is None:
+        if start is None:
             return
         on = values.setdefault("service_on", start.day)
         if on is None:
             raise RowRefused("service_on", "the day of service is missing")
         if start.day is not None and start.day != on:
             raise RowRefused("start", f"it says {start.day}, and the day of service is {on}")
+        values["start"] = start.clock
+        if end is None:  # it follows from the duration
+            return
         if end.day is not None and not 0 < seconds_between(on, start, end) <= cells.SECONDS_PER_DAY:
             raise RowRefused("end", "the end is not within a day after the start")
-        values["start"], values["end"] = start.clock, end.clock
+        values["end"] = end.clock
 
     # durations
 
@@ -245,8 +249,10 @@ class RowReader:
             return said.get("minutes", 0)
         if "minutes" in self._defaults:
             return self._read_minutes(self._defaults["minutes"], None)
-        if self._durations or times.start is None or times.end is None:
+        if self._durations or times.start is None:
             raise RowRefused("minutes", "the duration is missing")
+        if times.end is None:
+            raise RowRefused("end", "the start is given and the end is not")
         return _elapsed(times.start, times.end)
 
     def _said(self, row: Sequence[Cell]) -> dict[str, int]:
@@ -317,6 +323,13 @@ def _elapsed(start: Moment, end: Moment) -> int:
     if seconds % 60:
         raise RowRefused("minutes", "from start to end is not a whole number of minutes")
     return seconds // 60
+
+
+def _end_after(start: Moment, minutes: int) -> str:
+    """The clock time so many minutes after a start, on the next day where that is past midnight."""
+    if minutes * 60 > cells.SECONDS_PER_DAY:
+        raise RowRefused("minutes", "more than a day from the start, and no end is given")
+    return Moment(None, start.second + minutes * 60).clock
 
 
 def _fold(cell: Cell) -> str:

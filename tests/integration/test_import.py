@@ -161,6 +161,25 @@ def test_rows_with_a_number_of_their_own_are_known_by_it(database_url: str, tmp_
         ]
 
 
+def test_two_stretches_of_a_day_are_told_apart_by_their_starts(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Without a column of ends; one that is given is held against the duration as ever."""
+    rows: list[list[Cell]] = [["志愿者编号", "项目", "日期", "开始时间", "时长", "类别"]]
+    rows += [["V0001", "P001", SPRING, start, 2, "elder_care"] for start in ("9:00", "14:00")]
+    ends = ("结束时间", "10:00", "16:00")
+    wrong = [[*row[:4], end, *row[4:]] for row, end in zip(rows, ends, strict=True)]
+    with office(database_url, "V0001") as ledger:
+        summary = bring(ledger, save(tmp_path, "b", wrong, "utf-8"))
+        assert refusals(summary) == [(2, "minutes_out_of_range")]
+        for form in FORMATS:
+            bring(ledger, save(tmp_path, "a", rows, form))
+        assert [(e.start, e.end) for e in logged(ledger)] == [
+            ("14:00", "16:00"),
+            ("09:00", "11:00"),
+        ]
+
+
 def test_a_dry_run_says_the_same_and_writes_nothing(database_url: str, tmp_path: Path) -> None:
     path = save(tmp_path, "三月", TABLE, "utf-8")
     with office(database_url, "V0001", "V0002") as ledger:

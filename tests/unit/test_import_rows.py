@@ -180,6 +180,38 @@ def test_without_a_duration_column_the_span_is_the_duration() -> None:
     assert refused(row, headers)[2] == "from start to end is not a whole number of minutes"
 
 
+def test_without_an_end_it_follows_from_the_start_and_the_duration() -> None:
+    """Two stretches on one day need their start times; many tables have those and no ends."""
+    headers = "编号|项目|日期|开始时间|时长|类别"
+    assert read("V0001|P001|2025-03-01|9:00|2.5|elder_care", headers) == LOGGED
+    assert read("V0001|P001|2025-03-01|9:00:20|150分|elder_care", headers) == LOGGED
+    assert read("V0001|P001|2025-03-01|9:00||2.5|elder_care") == LOGGED
+    command = read("V0001|P001||2025-03-01 22:00|3|elder_care", headers)
+    assert (command.service_on, command.start, command.end) == (MARCH, "22:00", "01:00")
+    assert read("V0001|P001|2025-03-01|9:00|24|elder_care", headers).end == "09:00"
+    command = read("V0001|P001|2025-03-01||2.5|elder_care", headers)
+    assert (command.start, command.end) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "row", "place", "reason"),
+    [
+        ("编号|项目|日期|开始时间|时长|类别", "V1|P1|2025-03-01|9:00|24:01|elder_care", "时长",
+         "more than a day from the start, and no end is given"),
+        ("编号|项目|日期|开始时间|时长|类别", "V1|P1|2025-03-01|9:00||elder_care", "时长",
+         "the duration is missing"),
+        ("编号|项目|日期|开始时间|结束时间|类别", "V1|P1|2025-03-01|9:00||elder_care", "结束时间",
+         "the start is given and the end is not"),
+        ("编号|项目|日期|开始时间|时长|类别", "V1|P1|2025-03-01|2025-03-02 9:00|1|elder_care",
+         "开始时间", "it says 2025-03-02, and the day of service is 2025-03-01"),
+    ],
+)  # fmt: skip
+def test_an_end_that_follows_from_nothing_is_not_made_up(
+    headers: str, row: str, place: str, reason: str
+) -> None:
+    assert refused(row, headers) == (place, "invalid_command", reason)
+
+
 # durations
 
 
@@ -252,7 +284,6 @@ def test_evidence_said_twice_must_agree() -> None:
         ("服务日期", "", "the day of service is missing"),
         ("开始时间", "9", "is not a clock time"),
         ("开始时间", "", "the end is given and the start is not"),
-        ("结束时间", "", "the start is given and the end is not"),
         ("服务时长", "0.333", "not a whole number of minutes"),
         ("服务时长", "好多", "is not a duration"),
         ("服务时长", "", "the duration is missing"),
