@@ -273,7 +273,9 @@ def minutes(cell: Cell, unit: Unit | None = None) -> int:  # noqa: PLR0911 (a li
         return _counted(found[1], "min")
     if found := _HALF.fullmatch(text):
         return int(found[1] or 0) * 60 + 30
-    if found := _BOTH.fullmatch(text) or (_COLON.fullmatch(text) if unit != "minutes" else None):
+    # 2:30 under a header of minutes may be minutes and seconds; 2:30:00 may not.
+    is_clear = unit != "minutes" or text.count(":") == 2
+    if found := _BOTH.fullmatch(text) or (_COLON.fullmatch(text) if is_clear else None):
         return (int(found[2]) * 60 + int(found[3])) * (-1 if found[1] else 1)
     raise BadCell(f"{quoted(text)} is not a duration such as 2.5小时, 150分钟 or 2:30")
 

@@ -16,8 +16,10 @@ from api.cli.cells import Cell, Unit, plain
 from api.cli.spreadsheets import Record
 from ledger.domain.errors import InvalidCommand, Refusal
 
-#: Columns of a rejects file, in its order; when it is imported again they are passed over.
-REJECT_COLUMNS: Final = ("_row", "_sheet", "_column", "_code", "_reason")
+#: How a refused row is to be read when it comes back: what the import was told that refused it.
+OPTIONS_COLUMN: Final = "_options"
+#: Columns of a rejects file, in its order; when it is imported again they are no cells of its rows.
+REJECT_COLUMNS: Final = ("_row", "_sheet", "_column", "_code", "_reason", OPTIONS_COLUMN)
 #: What a column is mapped to when it is not to be read.
 IGNORE: Final = "ignore"
 
@@ -208,8 +210,11 @@ def plainest(layouts: Iterable[Layout]) -> dict[str, str]:
 def find_header(head: Sequence[Record], mapping: Meanings) -> Layout | None:
     """The best header among the first rows, the upper of equals; None if none has two fields.
 
-    Raises AmbiguousHeader.
+    A rejects file says itself which row is its header. Raises AmbiguousHeader.
     """
+    mended = mended_header(head)
+    if mended is not None:
+        return layout_of(head[mended].cells, mapping, rows=mended + 1)
     best, most = None, 1
     for number, record in enumerate(head):
         below = head[number + 1].cells if number + 1 < len(head) else ()
@@ -220,6 +225,11 @@ def find_header(head: Sequence[Record], mapping: Meanings) -> Layout | None:
     if best is None:
         return None
     return layout_of(best[0], mapping, rows=best[1])
+
+
+def mended_header(head: Sequence[Record]) -> int | None:
+    """The index of the header of a rejects file; None if it is none."""
+    return next((n for n, record in enumerate(head) if "_code" in map(_text, record.cells)), None)
 
 
 def _merged(upper: Sequence[Cell], lower: Sequence[Cell], mapping: Meanings) -> Sequence[Cell]:

@@ -30,7 +30,8 @@ def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, *
             now.caller(),
             mapping=pairs_of("--map", said["mapping"]),
             defaults=pairs_of("--default", said["defaults"]),
-            values=with_names(now, values_of(said["values"])),
+            values=values_of(said["values"]),
+            names=names_of(now),
             unit=said["unit"],
             rejects_path=rejects,
             dry_run=dry_run,
@@ -44,21 +45,21 @@ def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, *
         click.get_current_context().exit(REFUSED)
 
 
-def with_names(now: Session, values: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """The same, with what the ledger's projects and organisations are called.
+def names_of(now: Session) -> dict[str, dict[str, str]]:
+    """What the ledger's projects and organisations are called, by the field they stand in.
 
     A name that two of them have means nothing.
     """
     from projections.catalogue import list_all  # noqa: PLC0415 (not for --help)
 
     bring_up(now)
+    names: dict[str, dict[str, str]] = {}
     with now.open_reads().read() as snapshot:
         for field, type_ in (("project", "project"), ("team", "organisation")):
             things = list_all(snapshot, type_)
             count = Counter(thing.name for thing in things)
-            named = {thing.name: thing.id for thing in things if count[thing.name] == 1}
-            values[field] = named | values.get(field, {})
-    return values
+            names[field] = {thing.name: thing.id for thing in things if count[thing.name] == 1}
+    return names
 
 
 def values_of(said: tuple[str, ...]) -> dict[str, dict[str, str]]:

@@ -15,12 +15,12 @@ from typing import Final
 
 from api.cli import rejects, spreadsheets
 from api.cli.cells import Unit
-from api.cli.headers import FIELDS
+from api.cli.import_options import Names, Options
 from api.cli.import_summary import Sample, Summary
 from api.cli.lines import Lines
 from api.cli.progress import Advance
 from api.cli.rejects import Reject, Spool
-from api.cli.rows import Options, RowRefused
+from api.cli.rows import RowRefused
 from api.cli.sending import Executes, Sender, Told
 from api.cli.spreadsheets import Book
 from api.cli.tables import Row, Tables
@@ -43,8 +43,9 @@ def run_import(
     *,
     mapping: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
-    values: Mapping[str, Mapping[str, str]] | None = None,
+    values: Names | None = None,
     unit: Unit | None = None,
+    names: Names | None = None,
     sheet: str | None = None,
     rejects_path: Path | None = None,
     dry_run: bool = False,
@@ -52,7 +53,7 @@ def run_import(
 ) -> Summary:
     """Import a file (or one looked through by `spreadsheets.open_book`, which knows its rows).
 
-    `mapping`, `defaults`, `values`, `unit` as in `rows.Options`. `progress` is told how many
+    `mapping`, `defaults`, `values`, `unit`, `names` as in `Options`. `progress` is told how many
     more rows are done. Refused rows go to `rejects_path`, `default_rejects_path` if None.
     Nothing is written for a file that cannot be read as a whole: raises UnreadableFile,
     SheetNotFound, HeaderNotFound, AmbiguousHeader, InvalidCommand (at map, default, value,
@@ -61,14 +62,15 @@ def run_import(
     """
     book = path if isinstance(path, Book) else spreadsheets.open_book(path, sheet)
     options = Options(
-        mapping=mapping or {}, defaults=defaults or {}, values=values or {}, unit=unit
-    )
+        mapping=mapping or {},
+        defaults=defaults or {},
+        values=values or {},
+        unit=unit,
+        names=names or {},
+    ).check()
     target = rejects_path or default_rejects_path(book)
     if target.resolve() == book.path.resolve():
         raise InvalidCommand("rejects", file=str(target))
-    for name in options.values:
-        if name not in FIELDS:
-            raise InvalidCommand("value", field=name)
     if not dry_run:
         rejects.check_place(target)
     with Spool() as spool:
@@ -147,7 +149,7 @@ class _Run:
         if not self.summary.dry_run:
             self._spool.add(
                 Reject(row.table, row.number, column, refused.code, refused.reason,
-                       self.source.original(row))
+                       self.source.original(row), row.options)
             )  # fmt: skip
 
 

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, NamedTuple, Self
 
 import msgspec
 from msgspec import Struct
 
 from api.cli.cells import quoted
-from api.cli.headers import REJECT_COLUMNS
+from api.cli.headers import OPTIONS_COLUMN, REJECT_COLUMNS
 from ledger.domain.errors import InvalidCommand
 
 #: A spreadsheet takes a cell that starts with one of these for a formula (OWASP, CSV injection).
@@ -37,7 +37,10 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 class Reject(Struct, array_like=True, frozen=True):
-    """One refused row. `cells` are its own, as text; `column` is the header of the one at fault."""
+    """One refused row. `cells` are its own, as text; `column` is the header of the one at fault.
+
+    `options` is how it was read, as JSON; empty where that is the same for all files.
+    """
 
     table: int
     row: int
@@ -45,6 +48,7 @@ class Reject(Struct, array_like=True, frozen=True):
     code: str
     reason: str
     cells: list[str]
+    options: str = ""
 
 
 _DECODER: Final = msgspec.json.Decoder(Reject)
@@ -184,7 +188,7 @@ def csv_writer(
 def _own(reject: Reject, sheet: str, renamed: Mapping[str, str]) -> list[str]:
     """The cells under REJECT_COLUMNS."""
     column = renamed.get(reject.column, reject.column)
-    return [str(reject.row), sheet, column, reject.code, reject.reason]
+    return [str(reject.row), sheet, column, reject.code, reject.reason, reject.options]
 
 
 Key = tuple[str, int]
@@ -221,27 +225,41 @@ def _line(reject: Reject) -> str:
         "_code": reject.code,
         "_reason": reject.reason,
     }
+    if reject.options:
+        line[OPTIONS_COLUMN] = json.loads(reject.options)
     if name:
         line["_id"] = name
-    line |= {"_line": text} if reject.code == BROKEN_LINE else read_line(text)[0]
+    line |= {"_line": text} if reject.code == BROKEN_LINE else read_line(text).own
     told = json.dumps(line, ensure_ascii=False)
     # Half a surrogate pair can stand in a file as an escape only.
     return json.dumps(line) if _SURROGATE.search(told) else told
 
 
-def read_line(text: str) -> tuple[dict[str, Any], str]:
-    """A line's own fields, without what an earlier reject added but the name it was sent under.
+class Line(NamedTuple):
+    """A line's own fields, and what earlier rejects added that still has a meaning."""
+
+    own: dict[str, Any]
+    #: The name it was sent under, if under one of its own.
+    name: str
+    #: What each of them says of how it is to be read, the first one first.
+    options: list[Any]
+
+
+def read_line(text: str) -> Line:
+    """A line, apart from what earlier rejects added.
 
     Raises ValueError for what is no JSON object, or not one to all readers (a name twice, NaN).
     """
     line = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
     if not isinstance(line, dict):
         raise ValueError("the line is not a JSON object")  # noqa: TRY004 (one error for all)
+    options = [line.get(OPTIONS_COLUMN)] if "_code" in line else []
     if isinstance(line.get("_line"), str):
-        return read_line(line["_line"])
+        broken = read_line(line["_line"])
+        return broken._replace(options=[*broken.options, *options])
     name = str(line.get("_id", ""))
     own = {key: value for key, value in line.items() if key not in _LINE_NAMES}
-    return own, name if _NAME.fullmatch(name) else ""
+    return Line(own, name if _NAME.fullmatch(name) else "", options)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Struct, field
 
 from api.cli import cells
 from api.cli.cells import BadCell, Cell, Moment, Unit, quoted, text_of
 from api.cli.headers import DURATIONS, Layout
+from api.cli.import_options import Names, Options
 from ledger.domain.commands import LogHours
 from ledger.domain.errors import InvalidCommand
 
@@ -89,20 +89,6 @@ class RowRefused(Exception):  # noqa: N818 (a turn of events)
         self.field, self.reason, self.code = field, reason, code
 
 
-class Options(Struct, frozen=True, kw_only=True):
-    """What a person says about a file beyond what stands in it."""
-
-    #: Header → field, as in `headers.read_mapping`.
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    #: Field → what a blank cell, or the lack of a column, means; written as in a cell.
-    defaults: Mapping[str, str] = field(default_factory=dict)
-    #: Field → what a cell says → id or word, such as project names → ids. An empty id: the name
-    #: stands for several.
-    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    #: Of bare numbers in duration columns whose header names no unit; hours if None.
-    unit: Unit | None = None
-
-
 class Times(NamedTuple):
     """When a service began and ended, as far as the row says."""
 
@@ -121,9 +107,11 @@ class RowReader:
 
     def __init__(self, layout: Layout, options: Options) -> None:
         self._layout = layout
+        #: As the rejects of its rows will say.
+        self.options = options.text()
         self._unit = options.unit
         self._defaults = dict(options.defaults)
-        self._names = _names(options.values)
+        self._names = _names(_WORDS, options.names, options.values)
         self._index = {c.field: c.index for c in layout.columns if c.field not in DURATIONS}
         self._durations = [c for c in layout.columns if c.field in DURATIONS]
         self._plain = [name for name in _READ if name in self._index or name in self._defaults]
@@ -290,10 +278,10 @@ class RowReader:
                 raise InvalidCommand(name, default=text) from error
 
 
-def _names(values: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """What cells say for what, as they are compared: our words, and a person's before them."""
+def _names(*known: Names) -> dict[str, dict[str, str]]:
+    """What cells say for what, as they are compared; the last that knows a name is right."""
     names: dict[str, dict[str, str]] = {}
-    for name, table in (*_WORDS.items(), *values.items()):
+    for name, table in (pair for names_by_field in known for pair in names_by_field.items()):
         compared: dict[str, str] = {}
         for said, meant in table.items():
             # Two names that compare alike and mean different things are the name of several.

@@ -10,16 +10,19 @@ from api.cli.cells import Cell, shown
 from api.cli.headers import (
     DATED,
     DURATIONS,
+    OPTIONS_COLUMN,
     HeaderNotFound,
     Layout,
     find_header,
+    mended_header,
     plainest,
     read_mapping,
 )
+from api.cli.import_options import Options, carried_text
 from api.cli.import_summary import Summary
 from api.cli.rejects import Spool
-from api.cli.rows import Options, RowReader, RowRefused, is_blank, missing
-from api.cli.spreadsheets import Book, Table
+from api.cli.rows import RowReader, RowRefused, is_blank, missing
+from api.cli.spreadsheets import Book, Record, Table
 from ledger.domain.commands import Command
 from ledger.domain.errors import InvalidCommand
 
@@ -33,6 +36,8 @@ class Row(Struct):
     cells: Sequence[Cell]
     #: The line it was, in a file of lines.
     text: str = ""
+    #: How it is read, as its reject will say.
+    options: str = ""
     #: The id its command goes under, when it goes alone.
     name: str = ""
     reader: RowReader | None = None
@@ -45,7 +50,7 @@ class Row(Struct):
 
     def read(self, reader: RowReader) -> "Row":
         """The row with its command, or with its refusal."""
-        self.reader = reader
+        self.reader, self.options = reader, reader.options
         try:
             self.command = reader.read(self.cells)
         except RowRefused as refused:
@@ -61,36 +66,55 @@ class Tables:
     """
 
     def __init__(self, book: Book, options: Options, summary: Summary) -> None:
-        self._book, self._summary = book, summary
-        meanings = read_mapping(options.mapping)
-        self._layouts = [find_header(table.head, meanings) for table in book.tables]
+        self._book, self._options, self._summary = book, options, summary
+        #: How each table's rows say that they are to be read, where they are rejects.
+        self._said = [_said_first(table.head) for table in book.tables]
+        before = [Options() if said is None else carried_text(said) for said in self._said]
+        told = [options.over(carried) for carried in before]
+        self._layouts = [
+            find_header(table.head, read_mapping(each.mapping))
+            for table, each in zip(book.tables, told, strict=True)
+        ]
         self._readers = [
-            RowReader(layout, options) if layout and not missing(layout, options) else None
-            for layout in self._layouts
+            RowReader(layout, each) if layout and not missing(layout, each) else None
+            for layout, each in zip(self._layouts, told, strict=True)
         ]
         if not any(self._readers):
-            raise self._no_header(options)
+            raise self._no_header(told)
+        # A column whose rows were all kept is not among those of their rejects.
+        headers = {header for carried in before for header in carried.mapping}
         unknown = [
             header
             for header in options.mapping
-            if not any(layout.has(header) for layout in self._layouts if layout)
+            if header not in headers
+            and not any(layout.has(header) for layout in self._layouts if layout)
         ]
         if unknown:
             raise InvalidCommand("map", header=unknown[0])
-        self._describe(options)
+        self._describe(told)
 
     def rows(self) -> Iterator[Row]:
         """All rows with something in them, below the headers; the others are counted only."""
         for number, table in enumerate(self._book.tables):
             for row in self._data(number, table):
                 self._summary.rows += 1
-                reader = self._readers[number]
-                if reader is not None:
-                    yield row.read(reader)
-                else:
-                    reason = "no row of this sheet is a header of hours"
-                    row.refused = RowRefused("", reason, HeaderNotFound.code)
-                    yield row
+                yield self._read(row, self._readers[number], self._said[number])
+
+    def _read(self, row: Row, reader: RowReader | None, said: str | None) -> Row:
+        """The row with its command or its refusal; `said` as the first of its table says it."""
+        layout = self._layouts[row.table]
+        if layout is not None and said is not None:
+            row.options = _said(row.cells, layout.headers)
+            if row.options != said:
+                reason = "it says other than the first row: import it in a file of its own"
+                row.refused = RowRefused(OPTIONS_COLUMN, reason)
+                return row
+        if reader is None:
+            row.options = row.options or self._options.text()
+            reason = "no row of this sheet is a header of hours"
+            row.refused = RowRefused("", reason, HeaderNotFound.code)
+            return row
+        return row.read(reader)
 
     def _data(self, number: int, table: Table) -> Iterator[Row]:
         """The rows below the header that are not blank, nor the header printed again."""
@@ -152,9 +176,10 @@ class Tables:
         layout = self._layouts[number]
         return layout.added if layout else frozenset()
 
-    def _no_header(self, options: Options) -> HeaderNotFound:
+    def _no_header(self, told: Sequence[Options]) -> HeaderNotFound:
         """Say what is missing under the best header there is."""
-        found = [(missing(layout, options), layout) for layout in self._layouts if layout]
+        pairs = zip(self._layouts, told, strict=True)
+        found = [(missing(layout, options), layout) for layout, options in pairs if layout]
         if not found:
             return HeaderNotFound("file")
         lacking, layout = min(found, key=lambda pair: len(pair[0]))
@@ -162,13 +187,13 @@ class Tables:
         return HeaderNotFound("map", missing=", ".join(lacking), read=seen,
                               not_read=", ".join(layout.ignored) or None)  # fmt: skip
 
-    def _describe(self, options: Options) -> None:
+    def _describe(self, told: Sequence[Options]) -> None:
         """Put into the summary how the file was understood."""
         notes = self._summary.notes
         for name, rows in self._book.hidden.items():
             notes.append(f"sheet {name} is hidden and was not read ({rows} rows); --sheet reads it")
-        for table, layout, reader in zip(
-            self._book.tables, self._layouts, self._readers, strict=True
+        for table, layout, reader, options in zip(
+            self._book.tables, self._layouts, self._readers, told, strict=True
         ):
             if layout is not None and reader is not None:
                 self._summary.add_layout(layout, table.name)
@@ -176,6 +201,22 @@ class Tables:
             elif table.rows:
                 notes.append(f"sheet {table.name} has no header of hours: its rows are refused")
         self._summary.notes = list(dict.fromkeys(notes))
+
+
+def _said_first(head: Sequence[Record]) -> str | None:
+    """How the first row of a rejects file says that it is to be read; None in any other file."""
+    number = mended_header(head)
+    if number is None:
+        return None
+    headers = [shown(cell).strip() for cell in head[number].cells]
+    filled = (record.cells for record in head[number + 1 :] if not all(map(is_blank, record.cells)))
+    return next((_said(cells, headers) for cells in filled), None)
+
+
+def _said(cells: Sequence[Cell], headers: Sequence[str]) -> str:
+    """The cell under `_options`, empty where there is none."""
+    named = zip(headers, cells, strict=False)
+    return next((shown(cell).strip() for name, cell in named if name == OPTIONS_COLUMN), "")
 
 
 def _shifted(cells: Sequence[Cell], layout: Layout, days: int) -> list[Cell]:

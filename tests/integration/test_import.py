@@ -337,7 +337,8 @@ def test_the_guide_shows_what_happens(
     monkeypatch.chdir(tmp_path)
     Path("三月.csv").write_bytes(sheet.encode("gb18030"))
     with office(sqlite_url, "V0001", "V0002") as ledger:
-        summary = bring(ledger, Path("三月.csv"), defaults={"category": "elder_care"})
+        path, defaults = Path("三月.csv"), {"category": "elder_care"}
+        summary = run_import(ledger, path, CLERK, defaults=defaults, names=NAMES)
     import_summary.show(summary)
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert printed == shown.splitlines()[1:]

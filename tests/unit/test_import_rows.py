@@ -7,7 +7,8 @@ import pytest
 
 from api.cli.cells import Cell
 from api.cli.headers import layout_of, read_mapping
-from api.cli.rows import Options, RowReader, RowRefused, missing
+from api.cli.import_options import Options
+from api.cli.rows import RowReader, RowRefused, missing
 from ledger.domain.commands import LogHours
 from ledger.domain.errors import InvalidCommand
 

@@ -33,14 +33,16 @@ def test_an_escaped_cell_is_no_formula_and_reads_back(text: str) -> None:
 
 def test_the_file_is_utf8_with_bom_and_crlf(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
-    spool = spooled(Reject(0, 7, "时长", "day_overfull", "too much", ["V1", "-2", "=1+1"]))
+    cells = ["V1", "-2", "=1+1"]
+    spool = spooled(Reject(0, 7, "时长", "day_overfull", "too much", cells, '{"unit":"hours"}'))
     write = rejects.csv_writer([["编号", "时长", "备注"]], [""], [{}])
     assert rejects.publish(path, spool, write) == path
     assert (
         path.read_bytes()
         == (
-            "\ufeff_row,_sheet,_column,_code,_reason,编号,时长,备注\r\n"
-            "7,,时长,day_overfull,too much,V1,'-2,'=1+1\r\n"
+            "\ufeff_row,_sheet,_column,_code,_reason,_options,编号,时长,备注\r\n"
+            '7,,时长,day_overfull,too much,"{""unit"":""hours""}",'
+            "V1,'-2,'=1+1\r\n"
         ).encode()
     )
     assert list(tmp_path.iterdir()) == [path]
@@ -58,7 +60,7 @@ def test_tables_with_other_columns_share_the_file(tmp_path: Path) -> None:
         [["编号", "备注", "备注"], ["备注", "编号"], []], ["一", "二", "三"], [{}] * 3
     )
     rejects.publish(path, spool, write)
-    assert [row[5:] for row in rows(path)] == [
+    assert [row[6:] for row in rows(path)] == [
         ["编号", "备注", "备注", ""],
         ["a", "b", "c", "d"],
         ["y", "x", "", ""],
