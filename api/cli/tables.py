@@ -234,7 +234,11 @@ def notes_on(layout: Layout, options: Options) -> list[str]:
     notes = []
     if "source_ref" in layout.fields and "source" not in there:
         header = layout.header_of("source_ref")
-        notes.append(f"{header} was not kept: numbers identify rows only with --default source=…")
+        notes.append(
+            f"{header} was not kept, as no source is given: rows are known by member, project, day"
+            " and start. With --default source=… they are other rows: import these always with it"
+            " or never, or they are kept twice"
+        )
     if not there & {"evidence", "system", "manual"}:
         notes.append("evidence: manual, as the file says nothing of it (--default evidence=…)")
     bare = [c.header for c in layout.columns if c.field in DURATIONS and c.unit is None]

@@ -161,6 +161,22 @@ def test_rows_with_a_number_of_their_own_are_known_by_it(database_url: str, tmp_
         ]
 
 
+def test_rows_with_a_source_are_other_rows_and_the_note_says_so_before(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Whoever reads the note knows not to import the same rows with a source as well."""
+    rows: list[list[Cell]] = [list(HEADER[:7]), [1, "V0001", "", "P001", SPRING, 1, "elder_care"]]
+    path = save(tmp_path, "a", rows, "utf-8")
+    with office(sqlite_url, "V0001") as ledger:
+        for dry_run in (True, False):
+            (note, *_) = bring(ledger, path, dry_run=dry_run).notes
+            assert note.startswith("序号 was not kept, as no source is given")
+            assert "import these always with it or never, or they are kept twice" in note
+        summary = bring(ledger, path, defaults={"source": "paper"})
+        assert (summary.kept, len(entries(ledger))) == (1, 2)
+        assert not any("source" in note for note in summary.notes)
+
+
 def test_two_stretches_of_a_day_are_told_apart_by_their_starts(
     database_url: str, tmp_path: Path
 ) -> None:
