@@ -282,6 +282,15 @@ def test_no_more_is_reversed_than_is_left_of_the_expense() -> None:
     )
 
 
+def test_lots_of_one_receipt_that_name_two_sources_reverse_nothing() -> None:
+    ledger = funded(1000).given(allocate(1000), spend(1000))
+    own, other = lot("F1-R1", 10), lot("F1-R1", 10, "ZZ", source_kind="agency")
+    for lots in ((other, own), (own, other)):
+        ledger.when(reverse("F1-E1", *lots)).then_refused(
+            "invalid_command", at="lots", reason="a receipt has one source"
+        )
+
+
 @pytest.mark.parametrize("expense", ["F1-E2", "F1-R1", "F8-E1", "V0001-1"])
 def test_an_expense_that_was_never_made_is_not_found(expense: str) -> None:
     ledger = funded(1000).given(allocate(1000), spend(500))

@@ -8,12 +8,12 @@ taken. What is taken is merged: within one event a receipt stands in one lot.
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge as merge_sorted
 
 from msgspec import Struct, field
 
-from ledger.domain.errors import CorruptLog
+from ledger.domain.errors import CorruptLog, InvalidCommand
 from ledger.domain.values import Lot, SourceKind, Terms
 
 
@@ -29,6 +29,13 @@ def merge(lots: Iterable[Lot]) -> tuple[Lot, ...]:
         known = merged.get(lot.receipt)
         merged[lot.receipt] = lot_of(lot, lot.receipt, known.fen + lot.fen) if known else lot
     return tuple(merged.values())
+
+
+def check_sources(lots: Sequence[Lot], at: str = "lots") -> None:
+    """Lots from outside may be merged only if a receipt has one source. Raises InvalidCommand."""
+    sources = {(lot.receipt, lot.source_kind, lot.source_id) for lot in lots}
+    if len(sources) > len({lot.receipt for lot in lots}):
+        raise InvalidCommand(at, reason="a receipt has one source")
 
 
 def take(fen: int, lots: Iterable[Lot]) -> tuple[Lot, ...]:

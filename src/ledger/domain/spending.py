@@ -41,7 +41,7 @@ from ledger.domain.fund import (
     next_expense,
     spend_lots,
 )
-from ledger.domain.lots import merge, take
+from ledger.domain.lots import check_sources, merge, take
 from ledger.domain.policy import find_policy
 from ledger.domain.project import find_project
 from ledger.domain.values import Lot, lots_sum, owner_of
@@ -135,12 +135,16 @@ def spend_funds(command: SpendFunds, books: Books, act: Act) -> Decision:
 
 
 def reverse_spend(command: ReverseSpend, books: Books, act: Act) -> Decision:
-    """Take an expense back to its target. Raises ExpenseNotFound, InsufficientFunds."""
+    """Take an expense back to its target.
+
+    Raises ExpenseNotFound, InsufficientFunds, InvalidCommand (lots that cannot be).
+    """
     try:
         fund = find_fund(books, owner_of(command.expense), act.caller)
     except FundNotFound:
         raise ExpenseNotFound("expense", expense=command.expense) from None
     expense = _find_expense(fund, command.expense)
+    check_sources(command.lots)
     lots = merge(command.lots or expense.left.lots)
     _check_left(expense, lots)
     event = SpendReversed(

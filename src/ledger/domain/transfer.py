@@ -35,7 +35,7 @@ from ledger.domain.events import (
     TransferSent,
 )
 from ledger.domain.fund import Fund, check_open, find_fund, free_lots, is_seen
-from ledger.domain.lots import lot_of, merge
+from ledger.domain.lots import check_sources, lot_of, merge
 from ledger.domain.organisation import Organisation
 from ledger.domain.terms import is_within, restricts, settled_terms
 from ledger.domain.values import Lot, Terms, contains, owner_of
@@ -239,14 +239,13 @@ def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decisi
 def _foreign_lots(command: ReceiveTransfer, fund: Fund, books: Books) -> tuple[Lot, ...]:
     """Another log's lots under ids that are unique here. Raises InvalidCommand."""
     own_origin = books.rulebook.origin
-    sources = {(lot.receipt, lot.source_kind, lot.source_id) for lot in command.lots}
-    lots = merge(
+    named = [
         lot_of(lot, _known_here(lot.receipt, command.from_origin, own_origin), lot.fen)
         for lot in command.lots
-    )
-    # A receipt has one source.
-    if len(sources) > len({lot.receipt for lot in command.lots}):
-        raise InvalidCommand("lots", reason="a receipt has one source")
+    ]
+    # By the ids they have here: one receipt may have been named in two ways.
+    check_sources(named)
+    lots = merge(named)
     # Ids stand in the log for ever, so no free text may pass as one.
     if not all(RECEIPT.fullmatch(lot.receipt) for lot in lots):
         raise InvalidCommand("lots", reason="not the id of a receipt")
