@@ -274,10 +274,14 @@ def _check_home(lot: Lot, fund: Fund, books: Books) -> None:
 
 
 def _known_here(receipt: str, from_origin: str, own_origin: str) -> str:
-    """The id of another log's receipt in this one: with its origin, unless it comes home."""
-    if receipt.startswith(f"{own_origin}/"):
-        return receipt.removeprefix(f"{own_origin}/")
-    return receipt if "/" in receipt else f"{from_origin}/{receipt}"
+    """The id of another log's receipt in this one: with its origin, unless it comes home.
+
+    All before the last `/` is the origin: that of another log may begin with this one's.
+    """
+    origin, _, name = receipt.rpartition("/")
+    if origin == own_origin:
+        return name
+    return receipt if origin else f"{from_origin}/{receipt}"
 
 
 def _received(fund: Fund, event: TransferReceived, at: str, act: Act) -> Decision:
