@@ -98,13 +98,26 @@ def send_transfer(command: SendTransfer, books: Books, act: Act) -> Decision:
 def _terms_sent(fund: Fund, lots: tuple[Lot, ...], given: Terms | None) -> Terms | None:
     """The terms that travel: money does not lose those that bind it here.
 
-    Those its receipts came on, and the fund's own where they restrict what it is for: else it could
-    be set free by sending it to another fund. Given ones lie within all of them, else
-    PurposeViolation. When none are given, the narrowest travel; when there is no saying which these
-    are, InvalidCommand.
+    Else it could be set free by sending it to another fund. Raises PurposeViolation,
+    InvalidCommand.
     """
+    return _narrowed({_binding(fund, lot) for lot in lots}, given, lots)
+
+
+def _binding(fund: Fund, lot: Lot) -> tuple[Terms, ...]:
+    """Terms its receipt came on, and the fund's own where they restrict what it is for."""
     fund_terms = (fund.terms,) if restricts(fund.terms) else ()
-    bound = {fund_terms + fund.stock.receipts[lot.receipt].terms for lot in lots}
+    return fund_terms + fund.stock.receipts[lot.receipt].terms
+
+
+def _narrowed(
+    bound: set[tuple[Terms, ...]], given: Terms | None, lots: tuple[Lot, ...]
+) -> Terms | None:
+    """The terms of all the lots, each bound by one of these sets.
+
+    Given ones lie within all of them, else PurposeViolation. When none are given, it is the
+    narrowest; when there is no saying which these are, InvalidCommand.
+    """
     if given is not None:
         terms = settled_terms(given)
         if not all(is_within(terms, each) for own in bound for each in own):
@@ -212,8 +225,9 @@ def _carried(sent: TransferSent) -> dict[str, Any]:
 def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decision:
     """Receive what another log sent, once.
 
-    Raises FundNotFound, FundClosed, InvalidCommand (own origin, lots that cannot be), and
-    TransferNotInTransit when it was received before, into whatever fund.
+    Raises FundNotFound, FundClosed, InvalidCommand (own origin, lots that cannot be, no terms
+    where several bind), PurposeViolation (terms wider than those), and TransferNotInTransit when
+    it was received before, into whatever fund.
     """
     fund = find_fund(books, command.fund, act.caller)
     origin = books.rulebook.origin
@@ -221,6 +235,7 @@ def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decisi
         raise InvalidCommand("from_origin", reason="this log itself", origin=origin)
     if books.get(_incoming(command.from_origin, command.transfer)) is not None:
         raise TransferNotInTransit("transfer", transfer=command.transfer)
+    lots = _foreign_lots(command, fund, books)
     event = TransferReceived(
         transfer=command.transfer,
         from_origin=command.from_origin,
@@ -229,8 +244,8 @@ def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decisi
         to_region=fund.region,
         organisation=fund.organisation,
         region=fund.region,
-        lots=_foreign_lots(command, fund, books),
-        terms=None if command.terms is None else settled_terms(command.terms),
+        lots=lots,
+        terms=_terms_received(fund, lots, command.terms, books),
         **act.stamp(),
     )
     return _received(fund, event, "lots", act)
@@ -253,6 +268,23 @@ def _foreign_lots(command: ReceiveTransfer, fund: Fund, books: Books) -> tuple[L
         if "/" not in lot.receipt:
             _check_home(lot, fund, books)
     return lots
+
+
+def _terms_received(
+    fund: Fund, lots: tuple[Lot, ...], given: Terms | None, books: Books
+) -> Terms | None:
+    """The terms it arrives on; what another fund here received is bound as it is in that fund.
+
+    Else it would be set free by a way through another log. In its own fund it is bound already.
+    Raises PurposeViolation, InvalidCommand.
+    """
+    owners = ((lot, books.get(f"fund/{owner_of(lot.receipt)}")) for lot in lots)
+    bound = {
+        _binding(owner, lot) if "/" not in lot.receipt and isinstance(owner, Fund) else ()
+        for lot, owner in owners
+        if owner is not fund
+    }
+    return _narrowed(bound or {()}, given, lots)
 
 
 def _check_home(lot: Lot, fund: Fund, books: Books) -> None:
