@@ -80,6 +80,13 @@ def test_a_deregistered_member_can_be_registered_anew_and_keeps_the_history() ->
     assert member(ledger).pending == 120
 
 
+def test_nobody_takes_over_whoever_was_deregistered_outside_their_scope() -> None:
+    ledger = county_at_work().given(log_hours(), DEREGISTER)
+    taken = ledger.when(register(region=OTHER_TOWN), by=OTHER_ADMIN)
+    taken.then_refused("already_exists", at="member", member="V0001")
+    ledger.when(register(), by=TOWN_ADMIN).then_events(MemberRegistered)
+
+
 # Kinds, region
 
 

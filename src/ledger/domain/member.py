@@ -57,10 +57,13 @@ def check_registered(member: Member, at: str = "member") -> None:
 
 
 def register_member(command: RegisterMember, books: Books, act: Act) -> Decision:
-    """Register a person, also one who was deregistered. Raises Forbidden, AlreadyExists."""
+    """Register a person, also one who was deregistered within the caller's scope.
+
+    Outside of it that would take over the history. Raises Forbidden, AlreadyExists.
+    """
     check_region(act.caller, command.region)
     known = books.get(f"member/{command.member}")
-    if isinstance(known, Member) and known.registered:
+    if isinstance(known, Member) and (known.registered or not act.caller.sees_region(known.region)):
         raise AlreadyExists("member", member=command.member)
     event = e.MemberRegistered(
         region=command.region, kinds=sorted_kinds(command.kinds), **act.stamp()
