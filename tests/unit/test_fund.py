@@ -11,7 +11,9 @@ from ledger.domain.errors import CorruptLog, FundNotFound
 from ledger.domain.events import FundAmended, FundClosed, FundOpened, FundsReceived
 from ledger.domain.fund import evolve, find_fund
 from tests.money import (
+    OTHER_ORIGIN,
     allocate,
+    arrive,
     decline,
     give_back,
     lot,
@@ -190,6 +192,28 @@ def test_a_treasurer_of_some_sources_receives_from_no_other() -> None:
     by = scoped(sources=("FC1",))
     with_fund().when(receive(), by=by).then_refused("forbidden", at="source_id")
     with_fund().when(receive(source_id="FC1"), by=by).then_event(FundsReceived)
+
+
+def test_a_treasurer_of_some_sources_sees_the_funds_they_paid_into() -> None:
+    by, ledger = scoped(sources=("FC1",)), with_fund(1000)
+    for wish in (allocate(10), spend(10), release(10), send(10), AMEND, CLOSE):
+        ledger.when(wish, by=by).then_refused("fund_not_found", at="fund", fund="F1")
+    ledger.given(send(10, to_origin=OTHER_ORIGIN))
+    ledger.when(decline(), by=by).then_refused("transfer_not_found", at="transfer")
+    ledger.given(receive(1, source_id="FC1"), by=by).given(allocate(10), send(10), by=by)
+    ledger.given(decline(), by=by)
+
+
+def test_a_treasurer_of_some_sources_receives_transfers_of_theirs() -> None:
+    by, ledger = scoped(sources=("FC1",)), with_fund(1000)
+    ledger.when(arrive(lot("G1-R1", 5)), by=by).then_refused("fund_not_found", at="fund")
+    ledger.given(arrive(lot("G1-R1", 5, "FC1")), by=by).given(send(5), by=by)
+
+
+def test_a_treasurer_of_some_sources_opens_funds() -> None:
+    with_fund().given(
+        open_fund("F2"), receive(1, "F2", source_id="FC1"), by=scoped(sources=("FC1",))
+    )
 
 
 # The fold

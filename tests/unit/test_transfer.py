@@ -208,6 +208,8 @@ def test_a_transfer_ends_whatever_became_of_its_sender(end: c.Command) -> None:
         ({"organisations": ("O9",)}, True),
         ({"organisations": ("O1", "O8")}, False),
         ({"regions": (ELSEWHERE,), "funds": ("F9",), "organisations": ("O9",)}, True),
+        ({"sources": ("CF1", "CF2")}, True),
+        ({"sources": ("CF2",)}, False),
     ],
 )
 def test_only_the_receiving_side_ends_a_transfer(scope: dict[str, Any], allowed: bool) -> None:

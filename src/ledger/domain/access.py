@@ -3,6 +3,7 @@
 What lies outside a caller's scope looks as if it did not exist.
 """
 
+from collections.abc import Collection
 from datetime import date
 from typing import Final
 
@@ -66,6 +67,10 @@ class Caller(Struct, frozen=True, kw_only=True):
     def sees_source(self, source_id: str) -> bool:
         """Whether the source of money is one of the caller's."""
         return not self.sources or source_id in self.sources
+
+    def sees_one_of(self, sources: Collection[str]) -> bool:
+        """Whether one of these sources of money is the caller's."""
+        return not self.sources or any(own in sources for own in self.sources)
 
 
 def operator(holder: str) -> Caller:

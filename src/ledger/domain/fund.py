@@ -4,7 +4,7 @@ What is done with the money stands in `spending` and `transfer`. Amounts are fen
 All rules here raise FundNotFound for a fund out of the caller's scope.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Final
 
@@ -187,18 +187,24 @@ def _at_border(state: Fund, stream: str, event: Event) -> None:
         raise CorruptLog("topic", topic=type(event).__name__, stream=stream)
 
 
-def find_fund(books: Books, fund: str, caller: Caller, at: str = "fund") -> Fund:
-    """The fund, closed or not. Raises FundNotFound, also when it is out of the caller's scope."""
+def find_fund(
+    books: Books, fund: str, caller: Caller, at: str = "fund", *, paying: Collection[str] = ()
+) -> Fund:
+    """The fund, closed or not. Raises FundNotFound, also when it is out of the caller's scope.
+
+    `paying`: sources whose money is about to come into it.
+    """
     state = books.get(f"fund/{fund}")
-    if not isinstance(state, Fund) or not is_seen(state, caller):
+    if not isinstance(state, Fund) or not is_seen(state, caller, paying):
         raise FundNotFound(at, fund=fund)
     return state
 
 
-def is_seen(fund: Fund, caller: Caller) -> bool:
-    """Whether the fund is within the caller's scope."""
+def is_seen(fund: Fund, caller: Caller, paying: Collection[str] = ()) -> bool:
+    """Whether the fund is within the caller's scope; sources limit the funds they paid into."""
     return (
-        caller.sees_fund(fund.id)
+        (caller.sees_one_of(fund.stock.sources) or caller.sees_one_of(paying))
+        and caller.sees_fund(fund.id)
         and caller.sees_region(fund.region)
         and caller.sees_organisation(fund.organisation)
     )
@@ -354,9 +360,9 @@ def close_fund(command: CloseFund, books: Books, act: Act) -> Decision:
 
 def receive_funds(command: ReceiveFunds, books: Books, act: Act) -> Decision:
     """Record an arrival. Raises FundClosed, Forbidden (source out of scope), InvalidCommand."""
-    fund = find_fund(books, command.fund, act.caller)
     if not act.caller.sees_source(command.source_id):
         raise Forbidden("source_id", source_id=command.source_id)
+    fund = find_fund(books, command.fund, act.caller, paying=(command.source_id,))
     check_open(fund)
     receipt = f"{fund.id}-R{fund.receipts_made + 1}"
     lot = Lot(

@@ -142,6 +142,8 @@ class Stock(Struct):
     by_rank: list[Receipt] = field(default_factory=list)
     by_terms: dict[tuple[Terms, ...], Shelf] = field(default_factory=dict)
     by_source: dict[tuple[str, str], Shelf] = field(default_factory=dict)
+    #: Ids of all that ever paid into the fund.
+    sources: set[str] = field(default_factory=set)
     #: Fen unallocated in all.
     fen: int = 0
 
@@ -158,6 +160,7 @@ class Stock(Struct):
             )
             self.receipts[lot.receipt] = receipt
             self.by_rank.append(receipt)
+            self.sources.add(lot.source_id)
         elif not set(terms) <= set(receipt.terms):
             self._bind(receipt, terms)
         receipt.held += lot.fen

@@ -153,7 +153,7 @@ def accept_transfer(command: AcceptTransfer, books: Books, act: Act) -> Decision
     if command.fund is None:
         to = sent.to_region
         raise InvalidCommand("fund", reason="it arrives in a fund of this log", to_region=to)
-    fund = find_fund(books, command.fund, act.caller)
+    fund = find_fund(books, command.fund, act.caller, paying=_sources(sent.lots))
     if fund.id == sender.id or not contains(sent.to_region, fund.region):
         raise TransferNotInTransit("fund", to_region=sent.to_region)
     received = TransferReceived(
@@ -196,11 +196,12 @@ def _may_end(books: Books, caller: Caller, sender: Fund, sent: TransferSent) -> 
     """Whether the caller is of the receiving side; of the sending one if that is another log's.
 
     A caller bound to funds or organisations is of it with one of them in the region sent to, or
-    whoever has no regions to be bound to could end every transfer.
+    whoever has no regions to be bound to could end every transfer. One bound to sources is where
+    money of theirs is sent.
     """
     if sent.to_origin != sent.from_origin:
         return is_seen(sender, caller)
-    if not caller.sees_region(sent.to_region):
+    if not caller.sees_region(sent.to_region) or not caller.sees_one_of(_sources(sent.lots)):
         return False
     if caller.funds:
         own = [books.get(f"fund/{name}") for name in caller.funds if name != sender.id]
@@ -211,6 +212,11 @@ def _may_end(books: Books, caller: Caller, sender: Fund, sent: TransferSent) -> 
         and (contains(sent.to_region, place.region) or contains(place.region, sent.to_region))
         for place in places
     )
+
+
+def _sources(lots: tuple[Lot, ...]) -> set[str]:
+    """Whose money it is."""
+    return {lot.source_id for lot in lots}
 
 
 def _carried(sent: TransferSent) -> dict[str, Any]:
@@ -229,7 +235,7 @@ def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decisi
     where several bind), PurposeViolation (terms wider than those), and TransferNotInTransit when
     it was received before, into whatever fund.
     """
-    fund = find_fund(books, command.fund, act.caller)
+    fund = find_fund(books, command.fund, act.caller, paying=_sources(command.lots))
     origin = books.rulebook.origin
     if command.from_origin == origin:
         raise InvalidCommand("from_origin", reason="this log itself", origin=origin)
