@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
 from ledger.domain.access import Caller
+from ledger.domain.commands import RevokeKey
 from ledger.domain.decision import Act, Decision
 from ledger.domain.errors import LedgerNotOpened, NoteNotFound, Refusal, Unauthenticated
 from ledger.domain.key import Key
@@ -50,9 +51,12 @@ class Decider:
             effective_on=today,
             seed=request.seed,
         )
+        is_shaken = False
         for index, command in enumerate(request.commands):
             act.line, act.effective_on = index, command.effective_on or today
             try:
+                if is_shaken:
+                    self._check_key(request.caller, today)
                 decision = decide(command, self._states, act)
                 if decision.erase is not None:
                     self._check_note(decision.erase)
@@ -65,6 +69,8 @@ class Decider:
                     return
             else:
                 self._take(decision, draft)
+                # It may have been the caller's own: nothing is written behind a revocation.
+                is_shaken = is_shaken or isinstance(command, RevokeKey)
 
     def _check_key(self, caller: Caller, today: date) -> None:
         """Who was let in a moment ago may have lost the key since. Raises Unauthenticated.

@@ -10,11 +10,11 @@ import pytest
 
 from ledger.decider import Decider
 from ledger.domain.access import Caller
-from ledger.domain.commands import IssueKey, MoveMember, OpenLedger, RevokeKey
+from ledger.domain.commands import Command, IssueKey, MoveMember, OpenLedger, RevokeKey
 from ledger.domain.errors import Unauthenticated, Unavailable
 from ledger.store import writer as writing
 from ledger.store.log import Batch, Head
-from ledger.store.requests import Answered, Request
+from ledger.store.requests import Answered, OnError, Refused, Request
 from ledger.store.writer import Writer
 from tests.desk import (
     Desk,
@@ -147,10 +147,7 @@ def test_a_command_that_comes_again_while_it_is_being_written_is_answered_alike(
 
 
 def test_a_key_that_was_revoked_since_it_was_looked_at_opens_nothing(desk: Desk) -> None:
-    wish = IssueKey(holder="street", roles=("admin",), expires_on=date(2999, 1, 1))
-    (issued,) = desk.do("k1", wish).outcomes
-    assert isinstance(issued, dict)
-    caller = Caller(holder="street", key=str(issued["key"]), roles=frozenset({"admin"}))
+    caller = holder_of_a_key(desk, "k1")
 
     def do(command_id: str, member: str) -> Answered:
         request = Request(commands=[register(member)], caller=caller, command_id=command_id)
@@ -161,6 +158,34 @@ def test_a_key_that_was_revoked_since_it_was_looked_at_opens_nothing(desk: Desk)
     with pytest.raises(Unauthenticated):
         do("c2", "V2")
     assert do("c1", "V1").replayed
+
+
+def test_nothing_is_done_behind_the_revocation_of_ones_own_key(desk: Desk) -> None:
+    def lines(name: str, on_error: OnError) -> Answered:
+        caller = holder_of_a_key(desk, name)
+        commands: list[Command] = [register(f"{name}{n}") for n in (1, 2, 3)]
+        commands.insert(1, RevokeKey(key=caller.key, reason_code="lost"))
+        request = Request(commands=commands, caller=caller, command_id=name, on_error=on_error)
+        return desk.writer.submit(request).result(timeout=30)
+
+    def codes(answered: Answered) -> list[str]:
+        return [o.code if isinstance(o, Refused) else "" for o in answered.outcomes]
+
+    assert codes(lines("C", "continue")) == ["", "", "unauthenticated", "unauthenticated"]
+    assert codes(lines("S", "stop")) == ["", "", "unauthenticated"]
+    with pytest.raises(Unauthenticated) as refused:
+        lines("A", "atomic")
+    assert refused.value.index == 2
+    registered = {stream for stream in desk.streams() if stream.startswith("member/")}
+    assert registered == {"member/C1", "member/S1"}
+
+
+def holder_of_a_key(desk: Desk, name: str) -> Caller:
+    """An admin with a key issued for this."""
+    wish = IssueKey(holder="street", roles=("admin",), expires_on=date(2999, 1, 1))
+    (issued,) = desk.do(f"key of {name}", wish).outcomes
+    assert isinstance(issued, dict)
+    return Caller(holder="street", key=str(issued["key"]), roles=frozenset({"admin"}))
 
 
 def slowly(store: MemoryStore, batch: Batch, write: Callable[[], None]) -> None:
