@@ -9,7 +9,9 @@ from ledger.domain.account import Member
 from ledger.domain.events import HoursCorrected, HoursVoided
 from tests.scenario import (
     ADMIN,
+    ELSEWHERE,
     OTHER_VERIFIER,
+    REGION,
     SATURDAY,
     VERIFIER,
     Scenario,
@@ -197,6 +199,14 @@ def test_credit_that_is_spent_is_not_taken_back(command: c.Command, taken: int) 
     spent().when(command).then_refused(
         "credit_spent", at="deficit", credit_available=60, credit_taken=taken
     )
+
+
+@pytest.mark.parametrize("command", [correct(59), void()])
+def test_the_credit_there_is_is_told_to_who_sees_the_member(command: c.Command) -> None:
+    by, ledger = caller("county", "verifier", regions=(REGION,)), spent()
+    ledger.when(command, by=by).then_refused("credit_spent", credit_available=60)
+    ledger.given(c.MoveMember(member="V0001", region=ELSEWHERE))
+    ledger.when(command, by=by).then_refused("credit_spent", at="deficit", credit_available=None)
 
 
 def test_credit_is_taken_back_down_to_nothing() -> None:

@@ -187,6 +187,19 @@ def test_a_members_day_has_sixteen_hours_over_all_projects_and_kinds() -> None:
     ledger.given(from_sheet(minutes=60), log_hours(minutes=960, service_on=SUNDAY))
 
 
+def test_an_overfull_day_is_told_by_its_minutes_to_who_sees_them_all() -> None:
+    ledger = county_at_work().given(
+        open_project("P002", organisation="O2"), log_hours(minutes=600), from_sheet(project="P002")
+    )
+    of_o1 = caller("association", "recorder", organisations=("O1",))
+    row = from_sheet("2", minutes=241)
+    ledger.when(row).then_refused("day_overfull", minutes_before=720)
+    ledger.when(row, by=of_o1).then_refused("day_overfull", minutes_before=None, minutes_max=960)
+    ledger.given(c.RejectHours(entry="V0001-2", reason_code="double"))
+    row = from_sheet("2", minutes=361)
+    ledger.when(row, by=of_o1).then_refused("day_overfull", minutes_before=600)
+
+
 def test_a_night_counts_on_the_day_it_began() -> None:
     ledger = county_at_work().given(timed("20:00", "04:00", minutes=480, service_on=FRIDAY))
     ledger.given(timed("04:00", "20:00", minutes=960))

@@ -198,7 +198,7 @@ def check_room(
     service_on = command.service_on
     near = member.entries.live_around(service_on, when)
     on_day = near and [entry for entry in near if entry.service_on == service_on]
-    check_day_room(command.minutes, on_day, service_on, limits)
+    check_day_room(command.minutes, on_day, service_on, limits, caller)
     if when is not None and near:
         for entry in near:
             if entry.overlaps(service_on, when):

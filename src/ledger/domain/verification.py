@@ -115,7 +115,7 @@ def correct_hours(command: CorrectHours, books: Books, act: Act) -> Decision:
         credit_after=credit,
         rule=kept,
         reason_code=reason_code,
-        deficit=deficit_after(command, member, credit - entry.credit),
+        deficit=deficit_after(command, member, credit - entry.credit, act.caller),
     )
     return entered(member, event)
 
@@ -135,7 +135,7 @@ def void_hours(command: VoidHours, books: Books, act: Act) -> Decision:
         minutes=entry.verified,
         credit=entry.credit,
         reason_code=reason_code,
-        deficit=deficit_after(command, member, -entry.credit),
+        deficit=deficit_after(command, member, -entry.credit, act.caller),
     )
     return entered(member, event)
 
@@ -195,14 +195,19 @@ def check_verified(command: CorrectHours | VoidHours, member: Member, entry: Ent
     return command.reason_code
 
 
-def check_day_room(minutes: int, on_day: list[Entry], service_on: date, limits: Limits) -> None:
-    """So many more minutes fit into a day beside its live entries. Raises DayOverfull."""
+def check_day_room(
+    minutes: int, on_day: list[Entry], service_on: date, limits: Limits, caller: Caller
+) -> None:
+    """So many more minutes fit into a day beside its live entries.
+
+    Raises DayOverfull, which says how many there are to whoever sees them all.
+    """
     taken = minutes_of(on_day) if on_day else 0
     if taken + minutes > limits.day_minutes_max:
         raise DayOverfull(
             "minutes",
             day=service_on.isoformat(),
-            minutes_before=taken,
+            minutes_before=taken if all(sees(caller, entry) for entry in on_day) else None,
             minutes_max=limits.day_minutes_max,
         )
 
@@ -223,7 +228,7 @@ def check_raise(member: Member, entry: Entry, after: int, books: Books, caller: 
         raise FourEyes("entry", entry=f"{member.id}-{entry.number}")
     day = entry.service_on
     limits = books.rulebook.limits(about.facts["region"], day)
-    check_day_room(after - entry.verified, member.entries.live_on(day), day, limits)
+    check_day_room(after - entry.verified, member.entries.live_on(day), day, limits, caller)
 
 
 def credit_of(rule: e.AccrualRuleSet | None, member: Member, entry: Entry, minutes: int) -> int:
@@ -241,16 +246,20 @@ def credit_of(rule: e.AccrualRuleSet | None, member: Member, entry: Entry, minut
     return credit
 
 
-def deficit_after(command: CorrectHours | VoidHours, member: Member, change: int) -> int | None:
+def deficit_after(
+    command: CorrectHours | VoidHours, member: Member, change: int, caller: Caller
+) -> int | None:
     """How far below zero the credit stands after a change of it; None when it does not.
 
-    Raises CreditSpent when the change takes away what is spent and no deficit is asked for.
+    Raises CreditSpent when the change takes away what is spent and no deficit is asked for; it says
+    what there is to whoever sees the member, and not the entry alone.
     """
     left = member.available + change
     if left >= 0:
         return None
     if change < 0 and not command.deficit:
-        raise CreditSpent("deficit", credit_available=member.available, credit_taken=-change)
+        available = member.available if caller.sees_region(member.region) else None
+        raise CreditSpent("deficit", credit_available=available, credit_taken=-change)
     return -left
 
 
