@@ -21,7 +21,7 @@ from tests.money import (
     terms,
     unallocated,
 )
-from tests.scenario import ORIGIN, REGION, Scenario
+from tests.scenario import ORIGIN, REGION, Scenario, caller
 
 NO_CARE = terms(forbidden=("elder_care",))
 
@@ -109,3 +109,16 @@ def test_a_log_in_which_it_came_home_on_no_terms_still_reads() -> None:
     event = ledger.decide(home()).events[0][1]
     ledger.happened("fund/F3", replace(event, terms=None))
     assert money(ledger, "F3").stock.receipts["F1-R1"].terms == ()
+
+
+def test_what_is_away_of_a_receipt_is_told_to_who_sees_its_fund() -> None:
+    ledger = away_from(funded(1000))
+    by = caller("bound", "treasurer", funds=("F3",))
+    never, more = (lot(f"{ORIGIN}/{name}", 301) for name in ("F9-R1", "F1-R1"))
+    for wrong in (never, more):
+        refused = ledger.when(arrive(wrong, fund="F3"), by=by).then_refused("invalid_command")
+        receipt = wrong.receipt.rpartition("/")[2]
+        assert refused.refusal is not None
+        assert refused.refusal.facts == {"reason": "no such receipt left here", "receipt": receipt}
+    ledger.when(arrive(more, fund="F3")).then_refused("invalid_command", fen_max=300)
+    ledger.given(home(), by=by)

@@ -241,7 +241,7 @@ def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decisi
         raise InvalidCommand("from_origin", reason="this log itself", origin=origin)
     if books.get(_incoming(command.from_origin, command.transfer)) is not None:
         raise TransferNotInTransit("transfer", transfer=command.transfer)
-    lots = _foreign_lots(command, fund, books)
+    lots = _foreign_lots(command, fund, books, act.caller)
     event = TransferReceived(
         transfer=command.transfer,
         from_origin=command.from_origin,
@@ -257,7 +257,9 @@ def receive_transfer(command: ReceiveTransfer, books: Books, act: Act) -> Decisi
     return _received(fund, event, "lots", act)
 
 
-def _foreign_lots(command: ReceiveTransfer, fund: Fund, books: Books) -> tuple[Lot, ...]:
+def _foreign_lots(
+    command: ReceiveTransfer, fund: Fund, books: Books, caller: Caller
+) -> tuple[Lot, ...]:
     """Another log's lots under ids that are unique here. Raises InvalidCommand."""
     own_origin = books.rulebook.origin
     named = [
@@ -272,7 +274,7 @@ def _foreign_lots(command: ReceiveTransfer, fund: Fund, books: Books) -> tuple[L
         raise InvalidCommand("lots", reason="not the id of a receipt")
     for lot in lots:
         if "/" not in lot.receipt:
-            _check_home(lot, fund, books)
+            _check_home(lot, fund, books, caller)
     return lots
 
 
@@ -293,19 +295,25 @@ def _terms_received(
     return _narrowed(bound or {()}, given, lots)
 
 
-def _check_home(lot: Lot, fund: Fund, books: Books) -> None:
+def _check_home(lot: Lot, fund: Fund, books: Books, caller: Caller) -> None:
     """No more of an own receipt comes home than is away, or money would be made of nothing.
 
     What other funds here hold of it is not looked for, so this is the least that must hold. Raises
-    InvalidCommand, also for a receipt that never was.
+    InvalidCommand, also for a receipt that never was, and alike to a caller who may not know that.
     """
     owner = books.get(f"fund/{owner_of(lot.receipt)}")
     known = owner.stock.receipts.get(lot.receipt) if isinstance(owner, Fund) else None
-    if known is None or (known.source_kind, known.source_id) != (lot.source_kind, lot.source_id):
-        raise InvalidCommand("lots", reason="no such receipt left here", receipt=lot.receipt)
+    never = InvalidCommand("lots", reason="no such receipt left here", receipt=lot.receipt)
+    if not isinstance(owner, Fund) or known is None:
+        raise never
+    if (known.source_kind, known.source_id) != (lot.source_kind, lot.source_id):
+        raise never
     here = fund.stock.receipts.get(lot.receipt)
     held_here = here.held if here is not None and here is not known else 0
-    if lot.fen > (away := known.given - known.held - held_here):
+    away = known.given - known.held - held_here
+    if lot.fen > away:
+        if not is_seen(owner, caller):
+            raise never
         raise InvalidCommand(
             "lots", reason="more than is away", receipt=lot.receipt, fen_max=max(0, away)
         )
