@@ -25,8 +25,8 @@ from ledger.appender import Appender, cores
 from ledger.decider import Decider
 from ledger.domain.access import Caller
 from ledger.domain.commands import Command, IssueKey
-from ledger.domain.errors import Unauthenticated
-from ledger.domain.key import Key, key_id
+from ledger.domain.errors import Forbidden, Unauthenticated
+from ledger.domain.key import Key, beyond, key_id
 from ledger.domain.rulebook import Rulebook
 from ledger.domain.rules import evolve
 from ledger.log.codec import EventMapper, NoTranscoder, Recorded
@@ -166,18 +166,31 @@ class Ledger(Application[str]):
     def issue_key(
         self, command: IssueKey, caller: Caller, *, command_id: str | None = None
     ) -> tuple[Answer, str | None]:
-        """Issue a key; its secret is shown this once (None when the answer is a replay)."""
+        """Issue a key; its secret is shown this once (None when the answer is a replay).
+
+        Raises what the rule raises, and Forbidden for a holder whose other keys reach further than
+        the caller's: or somebody could act in the name of who may do more than they.
+        """
         seed, token, salt = os.urandom(16), secrets.token_urlsafe(24), os.urandom(16)
         key = key_id(seed)
         command_id = command_id or uuid_utils.uuid7().hex
         if command_id not in self.store.glance([command_id])[1]:
             self.execute(command, caller, dry_run=True, seed=seed)
+            self._check_holder(command.holder, caller)
             # Kept before the event: a key without its event opens nothing.
             self.store.put_key(
                 KeySecret(key, command.holder, command.member, salt, _digest(salt, token))
             )
         answer = self.execute(command, caller, command_id=command_id, seed=seed)
         return answer, None if answer.result["key"] != key else f"hl_{key}_{token}"
+
+    def _check_holder(self, holder: str, caller: Caller) -> None:
+        books = self.books()
+        own = (
+            books.get(f"key/{kept.key}") for kept in self.store.list_keys() if kept.holder == holder
+        )
+        if any(isinstance(key, Key) and beyond(caller, key) for key in own):
+            raise Forbidden("holder", holder=holder)
 
     def caller_for(self, secret: str) -> Caller:
         """Who holds this secret. Raises Unauthenticated, whatever is wrong with it."""

@@ -238,3 +238,22 @@ def test_click_reads_what_a_terminal_says() -> None:
     assert command == c.RegisterMember(member="V1", region="33")
     assert said == {"--as": "clerk", "--command-id": "c1"}
     assert click.get_current_context(silent=True) is None
+
+
+def test_a_holder_whose_keys_reach_further_gets_none_from_a_scoped_admin(
+    sqlite_world: World,
+) -> None:
+    """Nobody acts in the name of who may do more; also when that key is revoked by now."""
+    client, boss = sqlite_world.client, sqlite_world.keys["operator"]
+    never = {"roles": ["admin"], "expires_on": "2099-12-31"}
+    office = {"holder": "county-office", **never}
+    north = {"holder": "north", "regions": ["330424"], **never}
+    issued = done(post(client, "/v1/keys", office, boss))
+    scoped = {"authorization": f"Bearer {done(post(client, '/v1/keys', north, boss))['secret']}"}
+    wish = {"holder": "county-office", "regions": ["330424001"], **never}
+    refused(post(client, "/v1/keys", wish, scoped), 403, "forbidden", "holder")
+    done(post(client, f"/v1/keys/{issued['key']}/revoke", {"reason_code": "lost"}, boss))
+    refused(post(client, "/v1/keys", wish, scoped), 403, "forbidden", "holder")
+    done(post(client, "/v1/keys", {**wish, "holder": "desk"}, scoped))
+    done(post(client, "/v1/keys", {**wish, "holder": "desk"}, scoped))
+    done(post(client, "/v1/keys", wish, boss))
