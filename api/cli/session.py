@@ -76,7 +76,10 @@ class Session:
             raise click.UsageError(f"--as and --key (or {KEY_VARIABLE}) exclude each other.")
         if self.secret:
             return self.open().caller_for(self.secret)
-        return operator(self.holder or _os_user())
+        holder = self.holder or _os_user()
+        # Four eyes are the holder's, by any key or none. Who writes has opened the ledger by now.
+        members = self._ledger.store.members_of_holder(holder) if self._ledger else frozenset()
+        return operator(holder, members)
 
     def name_command(self, command_id: str | None) -> str:
         """The id under which a command is sent: the one given, or a fresh UUIDv7."""

@@ -29,6 +29,17 @@ def test_a_key_acts_with_its_roles_and_its_scope(terminal: Terminal) -> None:
     assert secret not in terminal.do("key list") + terminal.do("key list --json")
 
 
+def test_nobody_verifies_their_own_hours_by_leaving_the_key_out(terminal: Terminal) -> None:
+    secret = terminal.ask(
+        "key issue alice --roles verifier --member V0001 --expires-on 2099-01-01"
+    )["secret"]
+    hours = f"log-hours V0001 --project P1 --service-on {YESTERDAY} --category elder_care"
+    entry = terminal.ask(f"{hours} --evidence manual --minutes 5 --start 01:00 --end 02:00")
+    for who in (f"--key {secret}", "--as alice"):
+        refused = terminal.run(f"verify-hours {entry['result']['entry']} {who} --json")
+        assert json.loads(refused.stderr)["code"] == "four_eyes"
+
+
 def test_a_key_may_stand_in_the_environment(
     sqlite_terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,9 +73,9 @@ class Caller(Struct, frozen=True, kw_only=True):
         return not self.sources or any(own in sources for own in self.sources)
 
 
-def operator(holder: str) -> Caller:
-    """The operator at the machine itself, who needs no key."""
-    return Caller(holder=holder, key="operator", roles=frozenset({"admin"}))
+def operator(holder: str, members: frozenset[str] = frozenset()) -> Caller:
+    """The operator at the machine itself, who needs no key; `members` are those they are."""
+    return Caller(holder=holder, key="operator", roles=frozenset({"admin"}), members=members)
 
 
 def require_role(caller: Caller, command: type[c.Command]) -> None:
