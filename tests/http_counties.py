@@ -111,9 +111,10 @@ class World:
         return self.client.get(url.format_map(ids.words), headers=key)
 
 
-def world_of(url: str, **options: Any) -> Iterator[World]:
+def world_of(url: str, *more: c.Command, **options: Any) -> Iterator[World]:
+    """The service, and what else happened in both counties."""
     settings = Settings(database_url=url, signing_key=write_signer(LOG_KEY))
-    open_ledger(settings, *county(OURS), *county(THEIRS))
+    open_ledger(settings, *county(OURS), *county(THEIRS), *more)
     with started(settings, **options) as client:
         world = World(settings, client)
         assert client.get("/v1/keys", headers=world.key("admin")).status_code == 200

@@ -37,6 +37,7 @@ from projections.scope import (
     sees_heads,
     sees_members,
 )
+from projections.visibility import lines_shown
 
 #: Name of a figure as it stands in an answer.
 Figure = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,64}$(?!\n)", examples=["verified_minutes"])]
@@ -65,7 +66,7 @@ class Explained(Struct, frozen=True, kw_only=True):
     figure: str
     sums: tuple[str, ...]
     legs: list[Leg]
-    #: For each event of the page, when asked for.
+    #: For each event of the page whose line the caller may see, when asked for.
     proofs: list[ProvedLine] | None = None
 
 
@@ -170,12 +171,13 @@ def _page(look: Look, query: _Asked, figure: str, basis: Basis) -> Shown:
 def _proofs(look: Look, query: _Asked, page: list[Leg]) -> list[ProvedLine]:
     """A proof for each event of a page. Raises InvalidCommand, Forbidden.
 
-    A proof shows the line, with all that it says: those of money to whoever sees the fund.
+    A proof shows the line, with all that it says: those of money to whoever sees the fund, as far
+    as they name no member such a one may not see.
     """
     if not isinstance(query, FundFigure | SourceFigure):
         require_reader(look.caller, "log")
-    positions = sorted({leg.position for leg in page})
-    return proved_lines(look.store, positions, query.proof_size, "proof_size")
+    shown = lines_shown(look.store, look.caller, {leg.position for leg in page})
+    return proved_lines(look.store, shown, query.proof_size, "proof_size")
 
 
 def show_member(look: Look, query: MemberFigure) -> Shown:
