@@ -4,7 +4,7 @@ Whatever lies outside a caller's scope is not found, just like what does not exi
 error, after the same queries. A scope of one sort limits what is of that sort (`Caller`).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from ledger.domain.access import Caller
@@ -127,6 +127,20 @@ def check_listed(snapshot: Snapshot, caller: Caller, listed: str, name: str, at:
     owner = seen.id if listed == "organisation" else seen.organisation
     if not (caller.sees_region(seen.region) and caller.sees_organisation(owner)):
         raise NOT_FOUND[listed](at, **{listed: name})
+
+
+def _check_listed_as(listed: str) -> Callable[[Snapshot, Caller, str, str], None]:
+    return lambda snapshot, caller, name, at: check_listed(snapshot, caller, listed, name, at)
+
+
+#: Type of a thing → what refuses one that is not there or not seen, at a field.
+CHECKS: Final[Mapping[str, Callable[[Snapshot, Caller, str, str], None]]] = {
+    "member": check_member,
+    "fund": check_fund,
+    "policy": check_policy,
+    "project": _check_listed_as("project"),
+    "organisation": _check_listed_as("organisation"),
+}
 
 
 def check_slice(snapshot: Snapshot, caller: Caller, filters: Mapping[str, str]) -> None:

@@ -29,6 +29,7 @@ from projections.postings import POSTINGS
 from projections.session import Snapshot
 from projections.tables import Column, Deltas, Record, Table, integers, text
 from projections.totals import project_of
+from projections.visibility import Visibility
 
 #: Positions of the log that share a row.
 BLOCK: Final = 4096
@@ -184,17 +185,28 @@ def positions_of(snapshot: Snapshot, entity: str, after: int = 0) -> Iterator[in
 
 
 def trail(
-    store: LogStore, snapshot: Snapshot, entity: str, after: int = 0, limit: int = 100
+    store: LogStore,
+    snapshot: Snapshot,
+    entity: str,
+    after: int = 0,
+    limit: int = 100,
+    *,
+    visibility: Visibility | None = None,
 ) -> Trail:
     """Up to `limit` events of an entity such as `member/V0001` or `project/P001`, after a position.
 
-    Raises InvalidCommand for an unknown type, NotFound for what nothing ever happened to.
+    Those that are visible, without visibility all. Raises InvalidCommand for an unknown type,
+    NotFound for what nothing ever happened to.
     """
     kind, _, entity_id = entity.partition("/")
     if kind not in (*get_args(StreamType), "actor") or not entity_id:
         allowed = ", ".join((*get_args(StreamType), "actor"))
         raise InvalidCommand("entity", form="type/id", allowed=allowed)
-    within = (row for row in rows_of(store, snapshot, entity, after) if _counts(row, snapshot))
+    within = (
+        row
+        for row in rows_of(store, snapshot, entity, after)
+        if _counts(row, snapshot) and (visibility is None or visibility.sees(row))
+    )
     rows = list(islice(within, limit + 1))
     if not rows and not any(rows_of(store, snapshot, entity)):
         raise _NOT_FOUND.get(kind, NotFound)("entity", entity=entity)
@@ -203,7 +215,7 @@ def trail(
         position=snapshot.position,
         as_of=snapshot.as_of,
         entity=entity,
-        entries=[_entry(row) for row in page],
+        entries=[_entry(row, visibility) for row in page],
         after=page[-1].position if len(rows) > limit else None,
     )
 
@@ -228,10 +240,11 @@ def _counts(row: Row, snapshot: Snapshot) -> bool:
     return any(getattr(event, day) <= snapshot.as_of for day in _DAYS[row.topic])
 
 
-def _entry(row: Row) -> Entry:
+def _entry(row: Row, visibility: Visibility | None) -> Entry:
     """An event as the trail shows it."""
     event = codec.decode(row.topic, row.state)
     told = msgspec.to_builtins(event)
+    untold = {*_COMMON, *(visibility.hidden(row, event) if visibility else ())}
     return Entry(
         position=row.position,
         recorded=event.timestamp,
@@ -242,7 +255,7 @@ def _entry(row: Row) -> Entry:
         stream=row.originator_id,
         topic=row.topic,
         # In the order they were written down: what an act is about comes first.
-        fields={n: told[n] for n in type(event).declared if n in told and n not in _COMMON},
+        fields={n: told[n] for n in type(event).declared if n in told and n not in untold},
         changes=_changes(event),
     )
 

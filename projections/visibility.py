@@ -4,13 +4,64 @@ A list of events is of a subject the caller sees; what it tells of others is jud
 """
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from ledger.domain.access import Caller
+from ledger.domain.errors import NotFound
 from ledger.domain.values import owner_of
 from ledger.log.codec import decode
 from ledger.store.log import LogStore, Row
-from projections.scope import is_reader
+from projections.scope import CHECKS, is_reader, is_whole
+from projections.session import Snapshot
+
+#: Streams whose events belong to the organisation they name, and to the region of its project.
+#: What a fund's events name is whom its money is for.
+_OF_OTHERS: Final = ("member/", "activity/")
+
+
+class Visibility:
+    """Which events a caller sees, as things stand now. What was asked of the tables is kept.
+
+    An event is seen by who sees what its stream is about; an entry, an activity or a joining
+    also belongs to an organisation, and entries and activities to the region of their project.
+    """
+
+    def __init__(self, snapshot: Snapshot, caller: Caller) -> None:
+        self._snapshot, self._caller = snapshot, caller
+        self._is_whole = is_whole(caller)
+        self._seen: dict[str, bool] = {}
+
+    def sees(self, row: Row) -> bool:
+        """Whether an event lies within the caller's scope."""
+        if self._is_whole:
+            return True
+        if not self._sees_stream(row.originator_id):
+            return False
+        if not row.originator_id.startswith(_OF_OTHERS):
+            return True
+        event: Any = decode(row.topic, row.state)
+        if hasattr(event, "project") and not self._caller.sees_region(event.region):
+            return False
+        owner = getattr(event, "organisation", None)
+        return owner is None or self._caller.sees_organisation(owner)
+
+    def hidden(self, row: Row, event: Any) -> Collection[str]:
+        """Fields of an event that name a member the caller does not see."""
+        member = named_member(row, event)
+        is_seen = self._is_whole or not member or self._sees_stream(f"member/{member}")
+        return () if is_seen else ("grant",)
+
+    def _sees_stream(self, stream: str) -> bool:
+        """Whether the caller sees what a stream is about; its events tell of some by themselves."""
+        if stream not in self._seen:
+            kind, _, name = stream.partition("/")
+            try:
+                if kind in CHECKS:
+                    CHECKS[kind](self._snapshot, self._caller, name, kind)
+                self._seen[stream] = True
+            except NotFound:
+                self._seen[stream] = False
+        return self._seen[stream]
 
 
 def lines_shown(store: LogStore, caller: Caller, positions: Collection[int]) -> list[int]:

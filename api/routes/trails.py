@@ -12,15 +12,9 @@ from api.reading import Look, Shown, View
 from ledger.domain.activity import find_activity
 from ledger.domain.errors import Forbidden, NotFound
 from ledger.domain.key import find_key
-from projections.scope import (
-    check_fund,
-    check_listed,
-    check_member,
-    check_policy,
-    is_whole,
-    require_whole,
-)
+from projections.scope import CHECKS, is_whole, require_whole
 from projections.trail import Trail, trail
+from projections.visibility import Visibility
 
 Kind = Literal[
     "actor", "activity", "fund", "incoming", "key", "ledger", "member", "organisation", "policy",
@@ -53,28 +47,14 @@ class LooksAt(Struct, frozen=True, kw_only=True):
     looks: list[LookAt]
 
 
-def _check_by_books(find: Callable[..., object]) -> Callable[[Look, str], object]:
-    return lambda look, name: find(look.books, name, look.caller, at="id")
-
-
-#: Type of a thing → what refuses it outside the caller's scope.
-CHECKS: Final[Mapping[str, Callable[[Look, str], object]]] = {
-    "member": lambda look, name: check_member(look.live, look.caller, name, "id"),
-    "fund": lambda look, name: check_fund(look.live, look.caller, name, "id"),
-    "policy": lambda look, name: check_policy(look.live, look.caller, name, "id"),
-    "project": lambda look, name: check_listed(look.live, look.caller, "project", name, "id"),
-    "organisation": lambda look, name: check_listed(
-        look.live, look.caller, "organisation", name, "id"
-    ),
-    "activity": _check_by_books(find_activity),
-    "key": _check_by_books(find_key),
-}
+#: What is in no table and lies in a scope whole: what finds it for a caller.
+BY_BOOKS: Final[Mapping[str, Callable[..., object]]] = {"activity": find_activity, "key": find_key}
 #: Seconds looks may take to be written before they are asked for; those of this process.
 LOOKS_WAIT_S: Final = 1.0
 #: What a treasurer reads, who is no auditor.
 OF_TREASURERS: Final = ("fund",)
-#: Shown to those whose key has a scope, too: these lie in a scope whole.
-SCOPED: Final = tuple(CHECKS)
+#: Shown to those whose key has a scope, too, as far as that goes.
+SCOPED: Final = (*CHECKS, *BY_BOOKS)
 
 
 def show_trail(look: Look, query: OfEntity) -> Shown:
@@ -84,7 +64,14 @@ def show_trail(look: Look, query: OfEntity) -> Shown:
     look.saw(entity)
     after = unpack(query.cursor, int) if query.cursor else 0
     try:
-        found: Any = trail(look.store, look.standing.lists(), entity, after, query.limit)
+        found: Any = trail(
+            look.store,
+            look.standing.lists(),
+            entity,
+            after,
+            query.limit,
+            visibility=Visibility(look.live, look.caller),
+        )
     except NotFound as missing:
         missing.at = "id"  # what is one word there is two fields here
         raise
@@ -98,10 +85,13 @@ def _check(look: Look, query: OfEntity) -> None:
         raise Forbidden("type", needs="auditor")
     if is_whole(caller):
         return
-    # A trail is shown whole; a member's leads into all organisations.
+    # A member's leads into all organisations.
     if query.type not in SCOPED or (query.type == "member" and caller.organisations):
         raise Forbidden("type", type=query.type)
-    CHECKS[query.type](look, query.id)
+    if query.type in CHECKS:
+        CHECKS[query.type](look.live, caller, query.id, "id")
+    else:
+        BY_BOOKS[query.type](look.books, query.id, caller, at="id")
 
 
 def show_looks(look: Look, query: OfLooks) -> Shown:

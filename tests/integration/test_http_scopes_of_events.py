@@ -1,5 +1,6 @@
 """Lists of events name nothing that the key which asks may not see: trails, legs, differences."""
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final
@@ -8,8 +9,8 @@ import pytest
 
 from ledger.domain import commands as c
 from ledger.domain.values import Threshold
-from tests.http_counties import HERE, OURS, World, world_of
-from tests.http_service import LONG_AGO
+from tests.http_counties import AWAY, HERE, OURS, THEIRS, World, world_of
+from tests.http_service import LONG_AGO, YESTERDAY, Key
 from tests.postgres_server import PostgresServer
 
 #: One world serves all cases: they are to run in one process.
@@ -19,13 +20,29 @@ _OFFER: Final[dict[str, Any]] = {
     "name": "钱", "dimension": "economic_incentive", "threshold": Threshold(minutes=0, months=12),
     "opens_on": LONG_AGO, "closes_on": date(2099, 12, 31),
 }  # fmt: skip
+_SERVED: Final[dict[str, Any]] = {
+    "service_on": YESTERDAY, "category": "elder_care", "evidence": "manual",
+}  # fmt: skip
 #: What happens between the counties.
 BETWEEN: Final = (
     # YM pays ours out of our fund.
     c.DefinePolicy(policy="YM", region=HERE, fen_cost=100, fund="F1", **_OFFER),
     c.AllocateFunds(fund="F1", target="policy/YM", fen=1_000),
     c.GrantIncentive(member=OURS.member, policy="YM"),
-)
+    # YW is for all of the province, where VX lives in another county; our fund pays for it, too.
+    c.DefinePolicy(policy="YW", region="33", fen_cost=100, fund="F1", **_OFFER),
+    c.AllocateFunds(fund="F1", target="policy/YW", fen=1_000),
+    c.RegisterMember(member="VX", region="330199"),
+    c.GrantIncentive(member="VX", policy="YW"),
+    c.GrantIncentive(member=OURS.member, policy="YW"),
+    # Their fund pays for our project, and our organisation has a project there.
+    c.AllocateFunds(fund="F2", target="project/P1", fen=11),
+    c.OpenProject(project="P3", name="助老", organisation="O1", region=AWAY,
+                  categories=("elder_care",), opens_on=LONG_AGO),
+    # Ours serves there, theirs serves here.
+    c.LogHours(member=OURS.member, project="P2", minutes=77, **_SERVED),
+    c.LogHours(member=THEIRS.member, project="P1", minutes=7, **_SERVED),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +65,62 @@ def world(request: pytest.FixtureRequest) -> World:
 def test_a_funder_gets_no_line_that_names_a_member(path: str, world: World) -> None:
     url = f"/v1/explain/{path}?figure=spent_fen&proofs=true"
     shown = world.read(url, OURS, world.key("funder", sources=("S1",))).json()
-    meals, grant = shown["legs"]
-    assert [proof["position"] for proof in shown["proofs"]] == [meals["position"]]
+    meals, *grants = (leg["position"] for leg in shown["legs"])
+    assert [proof["position"] for proof in shown["proofs"]] == [meals]
     whole = world.read(url, OURS, world.key("auditor")).json()
-    assert [proof["position"] for proof in whole["proofs"]] == [
-        meals["position"], grant["position"],
-    ]  # fmt: skip
+    assert [proof["position"] for proof in whole["proofs"]] == [meals, *grants]
     assert f'"grant":"{OURS.member}-G' in whole["proofs"][1]["line"]
+
+
+#: Trail, scope of the key, what is in the trail for others and not for this key.
+LEFT_OUT: Final = [
+    ("policy/YW", {"regions": (HERE,)}, ['"VX-G1"']),
+    ("fund/F1", {"regions": (HERE,)}, ['"VX-G1"']),
+    ("project/P1", {"regions": (HERE,)}, ['"fund/F2"', '"S2"', '"member/V2"']),
+    ("project/P1", {"organisations": ("O1",)}, ['"fund/F2"', '"S2"']),
+    ("project/P2", {"funds": ("F1",)}, ['"fund/F2"', '"S2"']),
+    ("project/P2", {"sources": ("S1",)}, ['"fund/F2"', '"S2"']),
+    ("organisation/O1", {"regions": (HERE,)}, ['"project/P3"', '"member/V2"']),
+    ("organisation/O2", {"funds": ("F1",)}, ['"fund/F2"', '"S2"']),
+    ("organisation/O2", {"sources": ("S1",)}, ['"fund/F2"', '"S2"']),
+    ("member/V1", {"regions": (HERE,)}, ['"V1-2"']),
+]
+
+
+@pytest.mark.parametrize(("entity", "scope", "left_out"), LEFT_OUT)
+def test_a_trail_leaves_out_what_its_reader_may_not_see(
+    entity: str, scope: dict[str, Any], left_out: list[str], world: World
+) -> None:
+    url = f"/v1/trail/{entity}?limit=3"
+    whole = pages(world, url, world.key("auditor"))
+    assert all(name in json.dumps(whole) for name in left_out)
+    shown = pages(world, url, world.key("auditor", **scope))
+    assert not [name for name in left_out if name in json.dumps(shown)]
+    # What is shown is as it is shown to others, but for the names of grants.
+    others = {entry["position"]: entry for entry in whole}
+    assert shown
+    for entry in shown:
+        other = others[entry["position"]]
+        assert {**other, "fields": {**other["fields"], **entry["fields"]}} == other
+        assert {*other["fields"]} - {*entry["fields"]} <= {"grant"}
+
+
+def test_a_trail_shows_what_adds_up_though_a_grant_is_not_named(world: World) -> None:
+    key = world.key("auditor", regions=(HERE,))
+    for entity, topic in (("policy/YW", "PolicyQuotaTaken"), ("fund/F1", "FundsSpent")):
+        counts = [
+            [entry["topic"] for entry in pages(world, f"/v1/trail/{entity}", by)].count(topic)
+            for by in (key, world.key("auditor"))
+        ]
+        assert counts[0] == counts[1] > 1
+
+
+def pages(world: World, url: str, key: Key) -> list[dict[str, Any]]:
+    """The entries of all pages."""
+    found, link = [], url
+    while link:
+        answer = world.client.get(link, headers=key)
+        assert answer.status_code == 200, answer.text
+        found += answer.json()["entries"]
+        link = answer.links["next"]["url"] if "next" in answer.links else ""
+    return found
