@@ -30,6 +30,7 @@ from projections.looks import Looks
 from projections.moments import Moment, find_moment
 from projections.session import Snapshot
 from projections.standing import Standing
+from projections.visibility import Visibility
 
 JSON: Final = "application/json"
 #: What leads to the events behind figures: an address, or (RFC 6570) a template of addresses.
@@ -97,6 +98,11 @@ class Look:
     def books(self) -> States:
         """The states of all streams at the position."""
         return self._runtime.ledger.books(self.position)
+
+    @cached_property
+    def visibility(self) -> Visibility:
+        """Which events the caller may see, by the tables in use."""
+        return Visibility(self.live, self.caller)
 
     def saw(self, about: str) -> None:
         """Note what is shown."""

@@ -68,6 +68,10 @@ class Basis(NamedTuple):
             raise InvalidCommand("figure", allowed=", ".join(known))
         return self.computed[figure]
 
+    def within(self, keeps: Callable[[Row], bool]) -> "Basis":
+        """The same of those rows alone that are kept."""
+        return self._replace(rows=lambda *of: filter(keeps, self.rows(*of)))
+
     def moves(self, row: Row) -> Iterator[tuple[Any, Move]]:
         """The moves of a row that the moment counts, each with its event."""
         event = decode(row.topic, row.state)

@@ -52,7 +52,10 @@ class Changed(Struct, frozen=True, kw_only=True):
 
 
 class EventChange(Struct, frozen=True, kw_only=True):
-    """An event that makes a difference: more where it came in, less where it is counted no more."""
+    """An event that makes a difference: more where it came in, less where it is counted no more.
+
+    Of one outside the reader's scope neither entry nor actor is told, and of its stream the type.
+    """
 
     position: int
     recorded: datetime
@@ -63,6 +66,12 @@ class EventChange(Struct, frozen=True, kw_only=True):
     reason_code: str | None
     entry: str | None
     changes: dict[str, int]
+
+
+def unnamed(event: EventChange) -> EventChange:
+    """The same without what names whom or what it is about."""
+    kind = event.stream.partition("/")[0]
+    return msgspec.structs.replace(event, stream=kind, actor="", entry=None)
 
 
 class Cause(Struct, kw_only=True):

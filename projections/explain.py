@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from datetime import date
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from projections.basis import Basis
+from projections.postings import class_of
 
 
 class Leg(Struct, frozen=True, kw_only=True):
     """A move of an event, and by how much it changes a sum.
 
-    Where an event counts by itself (a grant among grants), it moves 1 of no commodity.
+    Where an event counts by itself (a grant among grants), it moves 1 of no commodity. Outside the
+    reader's scope nothing is told of its stream but the type, and of accounts but the classes.
     """
 
     position: int
@@ -29,6 +32,16 @@ class Leg(Struct, frozen=True, kw_only=True):
     #: The sum: the figure asked for, or one that it is computed of.
     figure: str
     change: int
+
+
+def unnamed(leg: Leg) -> Leg:
+    """The same leg without what names whom or what it is about."""
+    return replace(
+        leg,
+        stream=leg.stream.partition("/")[0],
+        source=class_of(leg.source),
+        target=class_of(leg.target),
+    )
 
 
 def legs(basis: Basis, figure: str) -> Iterator[Leg]:

@@ -3,8 +3,8 @@
 A list of events is of a subject the caller sees; what it tells of others is judged by these.
 """
 
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 from ledger.domain.access import Caller
 from ledger.domain.errors import NotFound
@@ -17,6 +17,16 @@ from projections.session import Snapshot
 #: Streams whose events belong to the organisation they name, and to the region of its project.
 #: What a fund's events name is whom its money is for.
 _OF_OTHERS: Final = ("member/", "activity/")
+
+
+class _Placed(Protocol):
+    """What is told of an event of the log."""
+
+    @property
+    def position(self) -> int: ...
+
+
+T = TypeVar("T", bound=_Placed)
 
 
 class Visibility:
@@ -51,6 +61,27 @@ class Visibility:
         is_seen = self._is_whole or not member or self._sees_stream(f"member/{member}")
         return () if is_seen else ("grant",)
 
+    def sees_line(self, row: Row) -> bool:
+        """Whether a line, with all that it says, is for the caller.
+
+        A funder never sees members: a line that names one is for whose key reads trails.
+        """
+        event = decode(row.topic, row.state)
+        if named_member(row, event) and not is_reader(self._caller, "trail"):
+            return False
+        return self.sees(row) and not self.hidden(row, event)
+
+    def shown(self, store: LogStore, page: Sequence[T], unnamed: Callable[[T], T]) -> list[T]:
+        """What is told of events, without the names where one lies outside the scope.
+
+        Such an event counts: it is listed, or the page would not add up to the figure.
+        """
+        if self._is_whole:
+            return list(page)
+        rows = store.select_positions(sorted({each.position for each in page}))
+        seen = {row.position for row in rows if self.sees(row)}
+        return [each if each.position in seen else unnamed(each) for each in page]
+
     def _sees_stream(self, stream: str) -> bool:
         """Whether the caller sees what a stream is about; its events tell of some by themselves."""
         if stream not in self._seen:
@@ -62,17 +93,6 @@ class Visibility:
             except NotFound:
                 self._seen[stream] = False
         return self._seen[stream]
-
-
-def lines_shown(store: LogStore, caller: Caller, positions: Collection[int]) -> list[int]:
-    """Those of the positions whose lines, with all that they say, are for a caller.
-
-    A funder never sees members: a line that names one is for whose key reads trails.
-    """
-    if is_reader(caller, "trail"):
-        return sorted(positions)
-    rows = store.select_positions(sorted(positions))
-    return [row.position for row in rows if not named_member(row, decode(row.topic, row.state))]
 
 
 def named_member(row: Row, event: Any) -> str:

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from api.cursors import unpack
 from api.queries import Cursor, KnownAt, Limit, PastQuery
@@ -12,7 +13,7 @@ from api.routes.figures import PeopleQuery, TotalsQuery, filters_of, groups_of
 from ledger.domain.errors import InvalidCommand
 from ledger.domain.values import Code, MemberId, SourceKind
 from projections import subjects
-from projections.differences import Difference, difference
+from projections.differences import Difference, difference, unnamed
 from projections.scope import (
     check_fund,
     check_member,
@@ -119,7 +120,9 @@ def _page(look: Look, subject: Subject, before: Standing, query: Any) -> Shown:
         after = look.at(str(place.position), query.as_of, "cursor")
     found = difference(subject, before, after, skip=place.told, limit=query.limit)
     told = place.told + len(found.events)
-    return Shown(found, "", _Place(place.position, told) if told < found.events_total else None)
+    events = look.visibility.shown(look.store, found.events, unnamed)
+    more = _Place(place.position, told) if told < found.events_total else None
+    return Shown(replace(found, events=events), "", more)
 
 
 def show_member(look: Look, query: MemberDiff) -> Shown:

@@ -37,7 +37,6 @@ from projections.scope import (
     sees_heads,
     sees_members,
 )
-from projections.visibility import lines_shown
 
 #: Name of a figure as it stands in an answer.
 Figure = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,64}$(?!\n)", examples=["verified_minutes"])]
@@ -162,7 +161,7 @@ def _page(look: Look, query: _Asked, figure: str, basis: Basis) -> Shown:
         as_of=query.as_of,
         figure=figure,
         sums=basis.sums_of(figure),
-        legs=page,
+        legs=look.visibility.shown(look.store, page, explain.unnamed),
         proofs=_proofs(look, query, page) if query.proofs else None,
     )
     return Shown(answer, "", more)
@@ -171,12 +170,13 @@ def _page(look: Look, query: _Asked, figure: str, basis: Basis) -> Shown:
 def _proofs(look: Look, query: _Asked, page: list[Leg]) -> list[ProvedLine]:
     """A proof for each event of a page. Raises InvalidCommand, Forbidden.
 
-    A proof shows the line, with all that it says: those of money to whoever sees the fund, as far
-    as they name no member such a one may not see.
+    A proof shows the line, with all that it says: those of money to whoever sees the fund. There
+    is none where that names what the caller may not see.
     """
     if not isinstance(query, FundFigure | SourceFigure):
         require_reader(look.caller, "log")
-    shown = lines_shown(look.store, look.caller, {leg.position for leg in page})
+    rows = look.store.select_positions(sorted({leg.position for leg in page}))
+    shown = [row.position for row in rows if look.visibility.sees_line(row)]
     return proved_lines(look.store, shown, query.proof_size, "proof_size")
 
 
@@ -184,8 +184,11 @@ def show_member(look: Look, query: MemberFigure) -> Shown:
     """The legs of a member's figure."""
     check_member(look.live, look.caller, query.member)
     look.saw(f"member/{query.member}")
-    filters = filters_of(query, "member")
-    return _page(look, query, query.figure, of_member(look.standing, query.member, filters))
+    basis = of_member(look.standing, query.member, filters_of(query, "member"))
+    if query.entry is not UNSET:
+        # An entry that is named is seen or it is as if it were not: there is no sum to keep true.
+        basis = basis.within(look.visibility.sees)
+    return _page(look, query, query.figure, basis)
 
 
 def show_policy(look: Look, query: PolicyFigure) -> Shown:

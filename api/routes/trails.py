@@ -14,7 +14,6 @@ from ledger.domain.errors import Forbidden, NotFound
 from ledger.domain.key import find_key
 from projections.scope import CHECKS, is_whole, require_whole
 from projections.trail import Trail, trail
-from projections.visibility import Visibility
 
 Kind = Literal[
     "actor", "activity", "fund", "incoming", "key", "ledger", "member", "organisation", "policy",
@@ -70,7 +69,7 @@ def show_trail(look: Look, query: OfEntity) -> Shown:
             entity,
             after,
             query.limit,
-            visibility=Visibility(look.live, look.caller),
+            visibility=look.visibility,
         )
     except NotFound as missing:
         missing.at = "id"  # what is one word there is two fields here

@@ -1,16 +1,18 @@
 """Lists of events name nothing that the key which asks may not see: trails, legs, differences."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final
 
+import httpx
 import pytest
 
 from ledger.domain import commands as c
 from ledger.domain.values import Threshold
 from tests.http_counties import AWAY, HERE, OURS, THEIRS, World, world_of
-from tests.http_service import LONG_AGO, YESTERDAY, Key
+from tests.http_service import LONG_AGO, YESTERDAY, Key, post
 from tests.postgres_server import PostgresServer
 
 #: One world serves all cases: they are to run in one process.
@@ -39,20 +41,31 @@ BETWEEN: Final = (
     c.AllocateFunds(fund="F2", target="project/P1", fen=11),
     c.OpenProject(project="P3", name="助老", organisation="O1", region=AWAY,
                   categories=("elder_care",), opens_on=LONG_AGO),
+    c.AllocateFunds(fund="F1", target="project/P2", fen=10),
     # Ours serves there, theirs serves here.
     c.LogHours(member=OURS.member, project="P2", minutes=77, **_SERVED),
     c.LogHours(member=THEIRS.member, project="P1", minutes=7, **_SERVED),
 )  # fmt: skip
 
 
+def verified(worlds: Iterator[World]) -> Iterator[World]:
+    """The same, when somebody has verified what theirs served in the project both funds pay for."""
+    for world in worlds:
+        verifier = world.key("verifier")
+        answer = post(world.client, "/v1/hours/V2-1/verify", {}, verifier).json()
+        read = f"/v1/members/V2/balance?min_position={answer['position']}"
+        assert world.client.get(read, headers=verifier).json()["verified_minutes"] == 90
+        yield world
+
+
 @pytest.fixture(scope="module")
 def sqlite_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    yield from world_of(f"sqlite:///{tmp_path_factory.mktemp('events')}/ledger.db", *BETWEEN)
+    yield from verified(world_of(f"sqlite:///{tmp_path_factory.mktemp('events')}/l.db", *BETWEEN))
 
 
 @pytest.fixture(scope="module")
 def postgres_world(postgres_server: PostgresServer) -> Iterator[World]:
-    yield from world_of(f"{postgres_server.url}&schema=http_scopes_e", *BETWEEN)
+    yield from verified(world_of(f"{postgres_server.url}&schema=http_scopes_e", *BETWEEN))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -113,6 +126,65 @@ def test_a_trail_shows_what_adds_up_though_a_grant_is_not_named(world: World) ->
             for by in (key, world.key("auditor"))
         ]
         assert counts[0] == counts[1] > 1
+
+
+#: List, roles and scope of the key, what is named in the list for others and not for this key.
+UNNAMED: Final = [
+    ("explain/members/V1?figure=pending_minutes", "recorder auditor", {"organisations": ("O1",)},
+     ["served/P2"]),
+    ("explain/members/V1?figure=pending_minutes", "verifier auditor", {"regions": (HERE,)},
+     ["served/P2"]),
+    ("explain/funds/F1?figure=verified_minutes", "auditor", {"regions": (HERE,)}, ["V2"]),
+    ("explain/totals?region=330424&figure=pending_minutes", "auditor", {"regions": (HERE,)},
+     ["V2"]),
+    ("explain/totals?organisation=O1&figure=fen_allocated", "auditor", {"organisations": ("O1",)},
+     ["F2"]),
+    ("diff/members/V1?from_known_at=1", "recorder auditor", {"organisations": ("O1",)}, ["V1-2"]),
+    ("diff/funds/F1?from_known_at=1", "auditor", {"regions": (HERE,)}, ["V2"]),
+    ("diff/totals?region=330424&from_known_at=1", "auditor", {"regions": (HERE,)}, ["V2", "F2"]),
+    (f"restatements/totals?region=330424&month={YESTERDAY:%Y-%m}&published_at=1", "auditor",
+     {"regions": (HERE,)}, ["V2", "F2"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "roles", "scope", "unnamed"), UNNAMED)
+def test_what_adds_up_is_listed_without_what_names_what_lies_outside(
+    path: str, roles: str, scope: dict[str, Any], unnamed: list[str], world: World
+) -> None:
+    words = [re.compile(rf'["/]{name}[-"/]') for name in unnamed]
+    whole = listed(world.read(f"/v1/{path}", OURS, world.key("auditor")))
+    assert all(word.search(json.dumps(whole)) for word in words)
+    for role in roles.split():
+        key = world.key(role, **scope)  # type: ignore[arg-type]  # a role, as listed
+        shown = listed(world.read(f"/v1/{path}", OURS, key))
+        assert not [word for word in words if word.search(json.dumps(shown))], role
+        for key_of in ("position", "topic", "quantity", "day", "change", "changes"):
+            assert [each.get(key_of) for each in shown] == [each.get(key_of) for each in whole]
+        assert [each for each in shown if each in whole] or "verified" in path
+
+
+def listed(answer: httpx.Response) -> list[dict[str, Any]]:
+    """The legs or events of an answer."""
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    found: list[dict[str, Any]] = told["legs"] if "legs" in told else told["events"]
+    return found
+
+
+def test_an_entry_that_is_not_seen_is_as_if_it_were_not(world: World) -> None:
+    key = world.key("recorder", organisations=("O1",))
+    url = "/v1/explain/members/V1?figure=minutes&entry="
+    assert len(listed(world.read(f"{url}V1-1", OURS, key))) == 1
+    there, nowhere = (world.read(f"{url}{entry}", OURS, key) for entry in ("V1-2", "V1-9"))
+    assert there.json() == nowhere.json()
+
+
+def test_a_line_outside_the_scope_is_not_proved(world: World) -> None:
+    url = "/v1/explain/funds/F1?figure={}&proofs=true"
+    here, everywhere = world.key("auditor", regions=(HERE,)), world.key("auditor")
+    for figure, outside in (("verified_minutes", "V2"), ("spent_fen", "VX-G1")):
+        texts = [world.read(url.format(figure), OURS, key).text for key in (here, everywhere)]
+        assert [outside in text for text in texts] == [False, True], figure
 
 
 def pages(world: World, url: str, key: Key) -> list[dict[str, Any]]:
