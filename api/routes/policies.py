@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from api.answers import Verdict
 from api.queries import KnownQuery, PastQuery
 from api.reading import Look, Shown, View
-from ledger.domain.access import Caller
+from ledger.domain.access import operator
 from ledger.domain.grant import Eligibility, eligibility
 from ledger.domain.member import find_registered
 from ledger.domain.policy import find_policy
@@ -43,7 +43,7 @@ def show_eligibility(look: Look, query: OfEligibility) -> Shown:
     check_policy(look.live, look.caller, query.policy)
     check_member(look.live, look.caller, query.member_id, "member_id")
     look.saw(f"member/{query.member_id}")
-    found = _eligibility(look, query, look.caller)
+    found = _eligibility(look, query)
     told = {
         name: getattr(found, name) for name in Verdict.__struct_fields__ if hasattr(found, name)
     }
@@ -54,10 +54,14 @@ def show_eligibility(look: Look, query: OfEligibility) -> Shown:
     return Shown(answer, f"/v1/explain/members/{query.member_id}")
 
 
-def _eligibility(look: Look, query: OfEligibility, caller: Caller) -> Eligibility:
-    """The ledger's own verdict, on the states at the look's position."""
-    member = find_registered(look.books, query.member_id, caller, "member_id")
-    policy = find_policy(look.books, query.policy, caller)
+def _eligibility(look: Look, query: OfEligibility) -> Eligibility:
+    """The ledger's own verdict, on the states at the look's position.
+
+    Whether the caller may see both is judged already, as things stand now and not as they stood.
+    """
+    anyone = operator(look.caller.holder)
+    member = find_registered(look.books, query.member_id, anyone, "member_id")
+    policy = find_policy(look.books, query.policy, anyone)
     time = look.standing.moment.time or datetime.now(UTC)
     day = query.on or look.books.rulebook.today(time)
     return eligibility(look.books, member, policy, day)

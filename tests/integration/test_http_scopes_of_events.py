@@ -42,6 +42,9 @@ BETWEEN: Final = (
     c.OpenProject(project="P3", name="助老", organisation="O1", region=AWAY,
                   categories=("elder_care",), opens_on=LONG_AGO),
     c.AllocateFunds(fund="F1", target="project/P2", fen=10),
+    # VM came here from there.
+    c.RegisterMember(member="VM", region=AWAY),
+    c.MoveMember(member="VM", region=HERE),
     # Ours serves there, theirs serves here.
     c.LogHours(member=OURS.member, project="P2", minutes=77, **_SERVED),
     c.LogHours(member=THEIRS.member, project="P1", minutes=7, **_SERVED),
@@ -185,6 +188,20 @@ def test_a_line_outside_the_scope_is_not_proved(world: World) -> None:
     for figure, outside in (("verified_minutes", "V2"), ("spent_fen", "VX-G1")):
         texts = [world.read(url.format(figure), OURS, key).text for key in (here, everywhere)]
         assert [outside in text for text in texts] == [False, True], figure
+
+
+def test_who_sees_a_member_sees_the_member_s_past(world: World) -> None:
+    came, _ = pages(world, "/v1/trail/member/VM", world.key("auditor"))
+    granter = {here: world.key("granter", regions=(here,)) for here in (HERE, AWAY)}
+    reads = ("members/VM/balance?", "members/VM/statement?", "explain/members/VM?",
+             "policies/{policy}/eligibility?member_id=VM&")  # fmt: skip
+    for read in reads:
+        for moment in ("", f"known_at={came['position']}"):
+            answers = [
+                world.read(f"/v1/{read}{moment}", ids, granter[ids.region])
+                for ids in (OURS, THEIRS)
+            ]
+            assert [answer.status_code for answer in answers] == [200, 404], read
 
 
 def pages(world: World, url: str, key: Key) -> list[dict[str, Any]]:
