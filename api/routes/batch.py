@@ -28,9 +28,9 @@ from api.queries import Query, read_query
 from api.routes.commands import check_type, name_command
 from api.runtime import Runtime, runtime_of
 from api.spool import Spool
-from ledger.domain.access import Caller
+from ledger.domain.access import Caller, require_role
 from ledger.domain.commands import Command
-from ledger.domain.errors import InvalidCommand, LedgerError, Refusal
+from ledger.domain.errors import Forbidden, InvalidCommand, LedgerError, Refusal
 from ledger.store.requests import Answered, OnError, Refused, Result
 
 MEDIA: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
@@ -204,6 +204,8 @@ async def _carry_out(
                 on_error=chunk.on_error,
                 dry_run=chunk.dry_run,
             )
+            if answered.replayed:
+                _check_roles(caller, commands, answered)
     except LedgerError as error:
         if error.index is not None:
             error.facts["line"] = tried[error.index].number
@@ -214,6 +216,17 @@ async def _carry_out(
     if not chunk.dry_run:
         _put_receipt(results, await runtime.receipt(answered))
     return results, not is_stopping or all(result.outcome == "done" for result in results)
+
+
+def _check_roles(caller: Caller, commands: Sequence[Command], answered: Answered) -> None:
+    """What was done is told again to whose key may do it. Raises Forbidden."""
+    for index, (command, outcome) in enumerate(zip(commands, answered.outcomes, strict=False)):
+        if not isinstance(outcome, Refused):
+            try:
+                require_role(caller, type(command))
+            except Forbidden as refusal:
+                refusal.index = index
+                raise
 
 
 def _put_receipt(results: list[LineResult], receipt: str) -> None:

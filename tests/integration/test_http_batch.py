@@ -98,6 +98,23 @@ def test_each_line_has_its_result(
     assert entries(county) == number
 
 
+@pytest.mark.parametrize("on_error", ["atomic", "stop", "continue"])
+def test_a_batch_is_told_again_only_to_a_key_that_may_do_it(
+    on_error: str, client: httpx.Client, county: Settings
+) -> None:
+    """Of one holder: what is refused to a key's role is refused once more, and hides nothing."""
+    recorder, funder = issue(county, "clinic", "recorder"), issue(county, "clinic", "funder")
+    body = lines(*map(line, range(4)))
+    assert outcomes(send(client, body, recorder, on_error=on_error)) == "dddd"
+    told = refused(send(client, body, funder, on_error=on_error), 403, "forbidden")
+    assert told["facts"] == {"needs": "recorder", "line": 1}
+    assert outcomes(send(client, body, recorder, on_error=on_error)) == "dddd"
+    if on_error == "continue":
+        body = lines(line(5), {"op": "register_member", "member": "V5", "region": "330424"})
+        for _ in range(2):
+            assert outcomes(send(client, body, recorder, "c", on_error=on_error)) == "dr"
+
+
 def test_continue_keeps_what_is_not_refused(
     client: httpx.Client, county: Settings, key: Key
 ) -> None:
