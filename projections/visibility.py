@@ -3,11 +3,14 @@
 A list of events is of a subject the caller sees; what it tells of others is judged by these.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from ledger.domain.access import Caller
-from ledger.domain.errors import NotFound
+from ledger.domain.activity import find_activity
+from ledger.domain.decision import Books
+from ledger.domain.errors import Forbidden, NotFound
+from ledger.domain.key import find_key
 from ledger.domain.values import owner_of
 from ledger.log.codec import decode
 from ledger.store.log import LogStore, Row
@@ -17,6 +20,8 @@ from projections.session import Snapshot
 #: Streams whose events belong to the organisation they name, and to the region of its project.
 #: What a fund's events name is whom its money is for.
 _OF_OTHERS: Final = ("member/", "activity/")
+#: What is in no table and lies in a scope whole: what finds it for a caller.
+BY_BOOKS: Final[Mapping[str, Callable[..., object]]] = {"activity": find_activity, "key": find_key}
 
 
 class _Placed(Protocol):
@@ -76,11 +81,13 @@ class Visibility:
 
         Such an event counts: it is listed, or the page would not add up to the figure.
         """
-        if self._is_whole:
-            return list(page)
-        rows = store.select_positions(sorted({each.position for each in page}))
-        seen = {row.position for row in rows if self.sees(row)}
-        return [each if each.position in seen else unnamed(each) for each in page]
+        unseen = self.unseen(store, {each.position for each in page})
+        return [unnamed(each) if each.position in unseen else each for each in page]
+
+    def unseen(self, store: LogStore, positions: Collection[int]) -> set[int]:
+        """Those of the positions whose events lie outside the caller's scope."""
+        rows = () if self._is_whole else store.select_positions(sorted(positions))
+        return {row.position for row in rows if not self.sees(row)}
 
     def _sees_stream(self, stream: str) -> bool:
         """Whether the caller sees what a stream is about; its events tell of some by themselves."""
@@ -93,6 +100,23 @@ class Visibility:
             except NotFound:
                 self._seen[stream] = False
         return self._seen[stream]
+
+
+def check_trail(
+    snapshot: Snapshot, books: Callable[[], Books], caller: Caller, kind: str, name: str
+) -> None:
+    """Whether the trail of a thing is shown to a caller, as far as the scope goes.
+
+    Raises Forbidden (`type`), NotFound (`id`). A member's trail leads into all organisations.
+    """
+    if is_whole(caller):
+        return
+    if kind in BY_BOOKS:
+        BY_BOOKS[kind](books(), name, caller, at="id")
+    elif kind not in CHECKS or (kind == "member" and caller.organisations):
+        raise Forbidden("type", type=kind)
+    else:
+        CHECKS[kind](snapshot, caller, name, "id")
 
 
 def named_member(row: Row, event: Any) -> str:

@@ -11,9 +11,7 @@ from api.cli.program import Command
 from api.cli.progress import progress
 from api.cli.session import Session, session
 from api.cli.shapes import Shape
-from ledger.domain.errors import Unavailable
-from ledger.domain.fund import find_fund
-from ledger.domain.member import find_member
+from ledger.domain.errors import Forbidden, Unavailable
 from ledger.domain.values import Code, MemberId
 
 if TYPE_CHECKING:
@@ -55,13 +53,20 @@ def run(*, target: str, member: str | None, fund: str | None, with_notes: bool) 
 
 def _check_scope(now: Session, stream: str) -> None:
     """Whoever may see all that is in the lines. Raises Forbidden, NotFound."""
+    from projections.scope import CHECKS  # noqa: PLC0415 (not for --help)
+    from projections.visibility import Visibility  # noqa: PLC0415
+
     kind, _, owner = stream.partition("/")
     if not stream:
         now.require_whole("auditor")
         return
     caller = now.require_role("auditor")
-    find = find_member if kind == "member" else find_fund
-    find(now.open().books(), owner, caller)
+    reading.bring_up(now)
+    with now.open_reads().read() as live:
+        CHECKS[kind](live, caller, owner, kind)
+        lines = now.open().store.select_streams([stream])
+        if not all(map(Visibility(live, caller).sees_line, lines)):
+            raise Forbidden(kind, needs="a key without scope")
 
 
 def _write(now: Session, stream: str, folder: Path, *, with_notes: bool) -> "Bundled":

@@ -5,12 +5,16 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from msgspec.structs import replace
 
 from api.cli import display, reading
+from api.cli.reading import Look
 from api.cli.subjects import SUBJECT, subject_of
 
 if TYPE_CHECKING:
     from projections.differences import Changed, Difference, EventChange
+    from projections.standing import Standing
+    from projections.subjects import Subject
 
 EVENTS: Final = ("position", "recorded", "topic", "of", "reason", "by", "makes")
 
@@ -20,19 +24,27 @@ def run(
     from_as_of: date | None, skip: int, limit: int, **asked: Any,
 ) -> None:  # fmt: skip
     """Compare a subject at two moments."""
-    from projections.differences import difference  # noqa: PLC0415 (not for --help)
-
     if from_known_at is None and from_as_of is None:
         raise click.UsageError("Say what to compare with: --from-known-at or --from-as-of.")
     filters = reading.pairs_of("--where", where)
-    asked_of = subject_of(subject, reading.groups_of(by), filters)
-    with (
-        reading.look(**asked) as look,
-        look.at(from_known_at, from_as_of or asked["as_of"], "from_known_at") as before,
-    ):
-        found = difference(asked_of, before, look.standing, skip=skip, limit=limit)
+    with reading.look(**asked) as look:
+        asked_of = subject_of(look, subject, reading.groups_of(by), filters)
+        moment = (from_known_at, from_as_of or asked["as_of"], "from_known_at")
+        with look.at(*moment) as before:
+            found = compared(look, asked_of, before, skip, limit)
         what = f"What changed of {subject}{reading.spoken(filters)}"
         look.tell(found, lambda: show(what, found, skip))
+
+
+def compared(
+    look: Look, subject: "Subject", before: "Standing", skip: int, limit: int
+) -> "Difference":
+    """What changed since a moment, with a page of the events as whoever asks may see them."""
+    from projections.differences import difference, unnamed  # noqa: PLC0415 (not for --help)
+
+    found = difference(subject, before, look.standing, skip=skip, limit=limit)
+    events = look.visibility.shown(look.standing.store, found.events, unnamed)
+    return replace(found, events=events)
 
 
 def show(

@@ -27,7 +27,7 @@ def run(
     proof_size: int | None, **asked: Any,
 ) -> None:  # fmt: skip
     """List the legs of one figure, with what they come to."""
-    from projections.explain import Leg, legs  # noqa: PLC0415 (not for --help)
+    from projections.explain import Leg, legs, unnamed  # noqa: PLC0415 (not for --help)
     from projections.inclusion import proved_lines  # noqa: PLC0415
 
     filters = reading.pairs_of("--where", where)
@@ -42,10 +42,12 @@ def run(
                 page.append(leg)
             else:
                 more += 1
-        proved = None
+        visibility, proved = look.visibility, None
+        page = visibility.shown(look.standing.store, page, unnamed)
         if proofs:
-            positions = sorted({leg.position for leg in page})
-            proved = proved_lines(look.standing.store, positions, proof_size, "proof_size")
+            rows = look.standing.store.select_positions(sorted({leg.position for leg in page}))
+            shown = [row.position for row in rows if visibility.sees_line(row)]
+            proved = proved_lines(look.standing.store, shown, proof_size, "proof_size")
         answer = {
             "position": look.standing.moment.position, "as_of": look.standing.moment.as_of,
             "subject": subject, "figure": figure, "sums": sums, "legs": page, "more": more,

@@ -8,8 +8,7 @@ from api.cli import display, reading
 from api.cli.session import session
 from api.cli.shapes import Shape
 from ledger.domain.access import Caller
-from ledger.domain.errors import Forbidden, FundNotFound
-from ledger.domain.fund import find_fund
+from ledger.domain.errors import Forbidden
 from ledger.domain.values import Code
 
 if TYPE_CHECKING:
@@ -25,17 +24,15 @@ BESIDE: Final = ("verified_minutes", "fen_per_verified_hour")
 
 
 def run(*, fund: str, **asked: Any) -> None:
-    """Show a fund: its money, by source, receipt, target and category."""
+    """Show a fund: its money, by source, receipt, target and category. Raises FundNotFound."""
     from projections.basis import money_of, of_fund  # noqa: PLC0415
     from projections.fund_usage import fund_usage  # noqa: PLC0415 (not for --help)
+    from projections.scope import check_fund  # noqa: PLC0415
 
     caller = require_reader()
-    if caller.regions or caller.organisations or caller.funds:
-        find_fund(session().open().books(), fund, caller)
     with reading.look(**asked) as look:
+        check_fund(look.standing.live, caller, fund)
         found = fund_usage(look.standing.fund(fund), fund)
-        if not _is_seen(found, caller):
-            raise FundNotFound("fund", fund=fund)
 
         def show() -> None:
             look.title(f"Fund {fund} ({found.name}) of {found.organisation}")
@@ -51,13 +48,6 @@ def require_reader() -> Caller:
     if not caller.roles & {"auditor", "funder", "admin"}:
         raise Forbidden("key", needs="auditor")
     return caller
-
-
-def _is_seen(found: "FundUsage", caller: Caller) -> bool:
-    """A funder sees the funds its key names, and those its sources paid into."""
-    if caller.roles & {"auditor", "admin"}:
-        return True
-    return found.fund in caller.funds or any(s.source_id in caller.sources for s in found.sources)
 
 
 def show_money(found: "Money") -> None:

@@ -33,6 +33,12 @@ def moves_of(basis: "Basis") -> Iterator[dict[str, Any]]:
                 }  # fmt: skip
 
 
+def unnamed(move: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without what names whom or what it is about."""
+    kinds = {name: move[name].partition("/")[0] for name in ("stream", "source", "target")}
+    return {**move, **kinds}
+
+
 def show(moves: list[dict[str, Any]], *, more: bool) -> None:
     """Show moves in a table, and say whether there are more."""
     click.echo("\nBehind it, by the posting table:")

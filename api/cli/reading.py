@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from projections.moments import Moment
     from projections.past import Pasts
     from projections.standing import Standing
+    from projections.visibility import Visibility
 
 
 def reading_command(name: str, params: list[click.Parameter], **attrs: Any) -> Command:
@@ -82,6 +83,10 @@ class Look(NamedTuple):
         """Answer with figures, and with the first of the moves behind them if asked for."""
         limit = self.explain_limit
         found = list(islice(moves.moves_of(behind()), limit + 1)) if self.explain and behind else []
+        if found:
+            positions = {move["position"] for move in found}
+            unseen = self.visibility.unseen(self.standing.store, positions)
+            found = [moves.unnamed(m) if m["position"] in unseen else m for m in found]
         if self.now.json:
             told = to_builtins(answer)
             display.as_json(told | {"moves": found[:limit]} if self.explain else told)
@@ -89,6 +94,13 @@ class Look(NamedTuple):
         show()
         if self.explain:
             moves.show(found[:limit], more=len(found) > limit)
+
+    @property
+    def visibility(self) -> "Visibility":
+        """Which events whoever asks may see."""
+        from projections.visibility import Visibility  # noqa: PLC0415
+
+        return Visibility(self.standing.live, self.now.caller())
 
     def title(self, what: str) -> None:
         """Say whose figures these are, and at which moment they are true."""

@@ -16,15 +16,11 @@ def run(
     skip: int, limit: int, **asked: Any,
 ) -> None:  # fmt: skip
     """Compare what was published of a period with what is known of it."""
-    from projections.differences import difference  # noqa: PLC0415 (not for --help)
-
     filters = reading.pairs_of("--where", where) | months_of(period)
-    subject = subject_of(of, reading.groups_of(by), filters)
-    with (
-        reading.look(**asked) as look,
-        look.at(published_at, asked["as_of"], "published_at") as before,
-    ):
-        found = difference(subject, before, look.standing, skip=skip, limit=limit)
+    with reading.look(**asked) as look:
+        subject = subject_of(look, of, reading.groups_of(by), filters)
+        with look.at(published_at, asked["as_of"], "published_at") as before:
+            found = diff.compared(look, subject, before, skip, limit)
         what = f"Restatement of {of}{reading.spoken(filters)}"
         look.tell(found, lambda: diff.show(what, found, skip, ("published", "now")))
 

@@ -6,20 +6,16 @@ import click
 
 from api.cli import reading
 from api.cli.fund import require_reader, show_money, show_parts
-from ledger.domain.errors import Forbidden, SourceNotFound
 
 
 def run(*, source: str, **asked: Any) -> None:
-    """Show the money of a source. Raises SourceNotFound."""
+    """Show the money of a source. Raises Forbidden, SourceNotFound."""
     from projections.basis import of_source  # noqa: PLC0415
     from projections.fund_usage import source_usage  # noqa: PLC0415 (not for --help)
+    from projections.scope import check_source  # noqa: PLC0415
 
     kind, _, source_id = source.rpartition("/")
-    caller = require_reader()
-    if caller.regions or caller.organisations or caller.funds:
-        raise Forbidden("source", source=source_id)
-    if not caller.sees_source(source_id) or (not caller.sources and caller.roles == {"funder"}):
-        raise SourceNotFound("source", source=source_id)
+    check_source(require_reader(), source_id)
     with reading.look(**asked) as look:
         found = source_usage(look.standing.source(source_id), source_id, kind or None)
 

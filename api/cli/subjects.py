@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.cli import reading
 from api.cli.reading import Look
-from api.cli.session import session
-from ledger.domain.errors import Forbidden, InvalidCommand
-from ledger.domain.fund import find_fund
-from ledger.domain.member import find_member
+from ledger.domain.errors import InvalidCommand
 
 if TYPE_CHECKING:
     from projections.basis import Basis
@@ -17,34 +14,37 @@ if TYPE_CHECKING:
 SUBJECT: Final = "member/V0001, policy/Y1, fund/F1, source/[KIND/]C1, totals, participation"
 
 
-def check(subject: str, filters: Mapping[str, str]) -> None:
+def check(look: Look, subject: str, filters: Mapping[str, str]) -> None:
     """Figures and what is behind them are for auditors, within their scope.
 
     Raises Forbidden, NotFound.
     """
-    caller = session().require_role("auditor")
+    from projections import scope  # noqa: PLC0415 (not for --help)
+
+    caller, live = look.now.require_role("auditor"), look.standing.live
     kind, _, name = subject.partition("/")
     if kind in ("totals", "participation"):
         reading.check_region(filters)
-    elif kind == "member" and caller.regions:
-        find_member(session().open().books(), name, caller, at="subject")
-    elif kind == "fund" and (caller.regions or caller.organisations or caller.funds):
-        find_fund(session().open().books(), name, caller, at="subject")
-    elif kind == "source" and not (caller.regions or caller.organisations or caller.funds):
-        if not caller.sees_source(name.rpartition("/")[2]):
-            raise Forbidden("subject", subject=subject)
-    elif kind not in ("member", "fund"):
-        session().require_whole("auditor")
+    elif kind == "member":
+        scope.check_member(live, caller, name, "subject")
+    elif kind == "fund":
+        scope.check_fund(live, caller, name, "subject")
+    elif kind == "source":
+        scope.check_source(caller, name.rpartition("/")[2], "subject")
+    else:
+        look.now.require_whole("auditor")
 
 
 def basis_of(look: Look, subject: str, filters: Mapping[str, str]) -> "Basis":
     """What a subject's figures are sums of. Raises InvalidCommand, NotFound, Forbidden."""
     from projections import basis  # noqa: PLC0415 (not for --help)
 
-    check(subject, filters)
+    check(look, subject, filters)
     kind, _, name = subject.partition("/")
     if kind == "member":
-        return basis.of_member(look.standing, name, filters)
+        found = basis.of_member(look.standing, name, filters)
+        # An entry that is named is seen or it is as if it were not: no sum is to be kept true.
+        return found.within(look.visibility.sees) if "entry" in filters else found
     if kind == "fund":
         return basis.of_fund(look.standing, name, filters)
     if kind == "totals":
@@ -53,14 +53,16 @@ def basis_of(look: Look, subject: str, filters: Mapping[str, str]) -> "Basis":
         return basis.of_participation(look.standing, filters)
     if kind == "account" and name:
         return basis.of_account(look.standing, name, filters.get("region", ""))
-    return subject_of(subject, (), {}).basis(look.standing)
+    return subject_of(look, subject, (), {}).basis(look.standing)
 
 
-def subject_of(subject: str, by: Sequence[str], filters: Mapping[str, str]) -> "Subject":
+def subject_of(
+    look: Look, subject: str, by: Sequence[str], filters: Mapping[str, str]
+) -> "Subject":
     """A subject whose moments can be compared. Raises InvalidCommand, Forbidden."""
     from projections import subjects  # noqa: PLC0415 (not for --help)
 
-    check(subject, filters)
+    check(look, subject, filters)
     if subject == "totals":
         return subjects.sums(by, filters)
     if subject == "participation":

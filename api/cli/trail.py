@@ -1,52 +1,47 @@
 """`hourledger trail`: everything that happened to something, event by event."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from api.cli import display, reading
 from api.cli.reading import Look
 from api.cli.session import session
-from ledger.domain import activity, fund, key, member, organisation, policy, project
 from ledger.domain.access import Caller
-from ledger.domain.errors import Forbidden
+from ledger.domain.errors import Refusal
 
 if TYPE_CHECKING:
     from projections.trail import Entry, Trail
-
-#: Type of a thing → what finds it within a caller's scope.
-FIND: Final[Mapping[str, Callable[..., object]]] = {
-    "member": member.find_member,
-    "organisation": organisation.find_organisation,
-    "project": project.find_project,
-    "activity": activity.find_activity,
-    "policy": policy.find_policy,
-    "fund": fund.find_fund,
-    "key": key.find_key,
-}
 
 
 def run(*, entity: str, after: int, limit: int, **asked: Any) -> None:
     """Show the events of something, a page at a time."""
     from projections.trail import trail  # noqa: PLC0415 (not for --help)
 
-    now = session()
-    check(now.require_role("auditor"), entity)
+    caller = session().require_role("auditor")
     with reading.look(**asked) as look:
-        found = trail(look.standing.store, look.standing.lists(), entity, after, limit)
+        check(look, caller, entity)
+        found = trail(
+            look.standing.store,
+            look.standing.lists(),
+            entity,
+            after,
+            limit,
+            visibility=look.visibility,
+        )
         look.tell(found, lambda: show(look, found))
 
 
-def check(caller: Caller, entity: str) -> None:
+def check(look: Look, caller: Caller, entity: str) -> None:
     """What lies outside a caller's scope is not there. Raises NotFound, Forbidden."""
-    if not (caller.regions or caller.organisations or caller.funds or caller.sources):
-        return
+    from projections.visibility import check_trail  # noqa: PLC0415
+
     kind, _, name = entity.partition("/")
-    find = FIND.get(kind)
-    if find is None:
-        raise Forbidden("entity", entity=entity)
-    find(session().open().books(), name, caller, at="entity")
+    try:
+        check_trail(look.standing.live, look.now.open().books, caller, kind, name)
+    except Refusal as refusal:
+        refusal.at = "entity"  # what is two fields there is one word here
+        raise
 
 
 def show(look: Look, found: "Trail") -> None:

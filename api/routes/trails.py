@@ -1,6 +1,5 @@
 """The audit trail of one thing, and who has looked at it."""
 
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
@@ -9,11 +8,10 @@ from api.answers import LookAt
 from api.cursors import unpack
 from api.queries import Cursor, Limit, PastQuery, ReadQuery
 from api.reading import Look, Shown, View
-from ledger.domain.activity import find_activity
 from ledger.domain.errors import Forbidden, NotFound
-from ledger.domain.key import find_key
-from projections.scope import CHECKS, is_whole, require_whole
+from projections.scope import require_whole
 from projections.trail import Trail, trail
+from projections.visibility import check_trail
 
 Kind = Literal[
     "actor", "activity", "fund", "incoming", "key", "ledger", "member", "organisation", "policy",
@@ -46,14 +44,10 @@ class LooksAt(Struct, frozen=True, kw_only=True):
     looks: list[LookAt]
 
 
-#: What is in no table and lies in a scope whole: what finds it for a caller.
-BY_BOOKS: Final[Mapping[str, Callable[..., object]]] = {"activity": find_activity, "key": find_key}
 #: Seconds looks may take to be written before they are asked for; those of this process.
 LOOKS_WAIT_S: Final = 1.0
 #: What a treasurer reads, who is no auditor.
 OF_TREASURERS: Final = ("fund",)
-#: Shown to those whose key has a scope, too, as far as that goes.
-SCOPED: Final = (*CHECKS, *BY_BOOKS)
 
 
 def show_trail(look: Look, query: OfEntity) -> Shown:
@@ -82,15 +76,7 @@ def _check(look: Look, query: OfEntity) -> None:
     caller = look.caller
     if not caller.roles & {"auditor", "admin"} and query.type not in OF_TREASURERS:
         raise Forbidden("type", needs="auditor")
-    if is_whole(caller):
-        return
-    # A member's leads into all organisations.
-    if query.type not in SCOPED or (query.type == "member" and caller.organisations):
-        raise Forbidden("type", type=query.type)
-    if query.type in CHECKS:
-        CHECKS[query.type](look.live, caller, query.id, "id")
-    else:
-        BY_BOOKS[query.type](look.books, query.id, caller, at="id")
+    check_trail(look.live, lambda: look.books, caller, query.type, query.id)
 
 
 def show_looks(look: Look, query: OfLooks) -> Shown:

@@ -1,9 +1,12 @@
 """Keys on the command line: who acts, and what they may see."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from ledger.log.signer import write_signer
+from tests.signed_log import LOG_KEY
 from tests.terminal import YESTERDAY, Terminal, run_process
 
 
@@ -70,6 +73,8 @@ def test_a_key_may_stand_in_the_environment(
         ("fund F1", "auditor", ""),
         ("fund F1", "auditor --regions 35", "fund_not_found"),
         ("fund F1", "auditor --funds F2", "fund_not_found"),
+        ("fund F1", "auditor --sources C1", ""),
+        ("fund F1", "auditor --sources C2", "fund_not_found"),
         ("fund F1", "funder --sources C1", ""),
         ("fund F1", "funder --sources C2", "fund_not_found"),
         ("fund F1", "funder --funds F1", ""),
@@ -85,6 +90,18 @@ def test_a_key_may_stand_in_the_environment(
         ("trail project/P1", "auditor --organisations O2", "project_not_found"),
         ("trail actor/clerk", "auditor --regions 33", "forbidden"),
         ("trail fund/F1", "funder --sources C1", "forbidden"),
+        ("trail fund/F1", "auditor --sources C1", ""),
+        ("trail fund/F1", "auditor --sources C2", "fund_not_found"),
+        ("trail member/V0001", "auditor --organisations O1", "forbidden"),
+        ("explain fund/F1 received_fen", "auditor --sources C1", ""),
+        ("explain fund/F1 received_fen", "auditor --sources C2", "fund_not_found"),
+        ("explain source/C1 received_fen", "auditor --sources C1", ""),
+        ("explain source/C1 received_fen", "auditor --sources C2", "source_not_found"),
+        ("explain member/V0001 pending_minutes", "auditor --regions 35", "member_not_found"),
+        ("explain policy/Y1 grants", "auditor --regions 330424", "forbidden"),
+        ("diff fund/F1 --from-known-at 1", "auditor --sources C1", ""),
+        ("diff fund/F1 --from-known-at 1", "auditor --sources C2", "fund_not_found"),
+        ("diff member/V0001 --from-known-at 1", "auditor --regions 35", "member_not_found"),
         ("export", "funder --sources C1", "forbidden"),
         ("export", "auditor --regions 33", "forbidden"),
         ("check", "auditor --regions 33", "forbidden"),
@@ -101,3 +118,50 @@ def test_a_key_reads_within_its_scope(line: str, scope: str, code: str, county: 
         assert json.loads(result.stderr)["code"] == code
     else:
         assert result.exit_code == 0, result.output
+
+
+def test_a_list_of_events_names_nothing_outside_the_scope(
+    sqlite_terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody from elsewhere served here, and somebody from here served elsewhere."""
+    monkeypatch.setenv("LEDGER_SIGNING_KEY", write_signer(LOG_KEY))
+    sqlite_terminal.do_all(f"""
+        register-member V9 --region 640522
+        open-project P9 --name 助老 --organisation O1 --region 640522 --categories elder_care \
+            --opens-on 2020-01-01
+        log-hours V9 --project P1 --service-on {YESTERDAY} --minutes 7 --category elder_care \
+            --evidence manual
+        log-hours V0001 --project P9 --service-on {YESTERDAY} --minutes 9 --category elder_care \
+            --evidence manual
+    """)
+    issue = "key issue eve --roles auditor --regions 330424 --expires-on 2099-01-01"
+    secret = sqlite_terminal.ask(issue)["secret"]
+    of_region = "--where region=330424"
+    for line, outside in (
+        (f"explain totals pending_minutes {of_region}", "V9"),
+        (f"totals {of_region} --explain", "V9"),
+        (f"diff totals {of_region} --from-known-at 1", "V9"),
+        (f"restate {YESTERDAY[:7]} --published-at 1 {of_region}", "V9"),
+        ("trail project/P1", "V9"),
+        ("explain member/V0001 pending_minutes", "P9"),
+        ("balance V0001 --explain", "P9"),
+        ("diff member/V0001 --from-known-at 1", "V0001-2"),
+        ("trail member/V0001", "V0001-2"),
+    ):
+        assert outside in sqlite_terminal.do(line), line
+        told = sqlite_terminal.do(f"{line} --key {secret}")
+        assert "V0001" in told, line
+        assert outside not in told, line
+    pending = [
+        sqlite_terminal.ask(f"explain member/V0001 pending_minutes{by}")["sums"]
+        for by in ("", f" --key {secret}")
+    ]
+    assert pending[0] == pending[1]
+    hidden = sqlite_terminal.ask(
+        f"explain member/V0001 minutes --where entry=V0001-2 --key {secret}"
+    )
+    assert hidden["legs"] == []
+    for options, exit_code in ((f"--member V0001 --key {secret}", 1), ("--member V0001", 0),
+                               (f"--fund F1 --key {secret}", 0)):  # fmt: skip
+        target = tmp_path / f"bundle{len(options)}"
+        assert sqlite_terminal.run(f"bundle {target} {options}").exit_code == exit_code, options
