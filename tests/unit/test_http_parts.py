@@ -17,12 +17,12 @@ from api import cursors, rates
 from api.app import create_app
 from api.arrivals import Arrivals
 from api.auth import Keys
+from api.batch_lines import read_lines
 from api.bounds import Bounds
 from api.call import Call
 from api.errors import Behind, RateLimited
 from api.freshness import Freshness
 from api.rates import Rates, Windows
-from api.routes.batch import read_lines
 from api.spool import Spool
 from ledger.domain.access import Caller
 from ledger.domain.errors import (
