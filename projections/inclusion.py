@@ -4,12 +4,12 @@ Hash the line as a leaf (RFC 6962), go up with the hashes beside it: what comes 
 the log's first `size` lines, which a signed checkpoint of that size has, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 
 from msgspec import Struct
 
 from ledger.domain.errors import InvalidCommand
-from ledger.store.log import LogStore
+from ledger.store.log import LogStore, Row
 from ledger.store.tree import prove_inclusion, root_at
 
 
@@ -24,9 +24,14 @@ class ProvedLine(Struct, frozen=True, kw_only=True):
 
 
 def proved_lines(
-    store: LogStore, positions: Sequence[int], size: int | None = None, at: str = "size"
+    store: LogStore,
+    positions: Collection[int],
+    size: int | None = None,
+    at: str = "size",
+    *,
+    shows: Callable[[Row], bool] = lambda _: True,
 ) -> list[ProvedLine]:
-    """A proof for each position, in the tree of the first `size` lines or of all there are.
+    """A proof for each position `shows` is true of, in the tree of `size` lines or of all.
 
     Raises InvalidCommand at the field `at` for a size that is too small for one of them, or that
     the log has not reached.
@@ -35,10 +40,11 @@ def proved_lines(
     size = head if size is None else size
     if size > head:
         raise InvalidCommand(at, reason="the log is not that long", head=head)
-    if positions and size < max(positions):
-        raise InvalidCommand(at, reason="an event stands beyond it", position=max(positions))
-    if not positions:
+    rows = [row for row in store.select_positions(sorted(positions)) if shows(row)]
+    if not rows:
         return []
+    if size < rows[-1].position:
+        raise InvalidCommand(at, reason="an event stands beyond it", position=rows[-1].position)
     root = root_at(store, size).hex()
     return [
         ProvedLine(
@@ -48,5 +54,5 @@ def proved_lines(
             root=root,
             hashes=[step.hex() for step in prove_inclusion(store, row.position, size)],
         )
-        for row in store.select_positions(sorted(positions))
+        for row in rows
     ]

@@ -45,9 +45,9 @@ def run(
         visibility, proved = look.visibility, None
         page = visibility.shown(look.standing.store, page, unnamed)
         if proofs:
-            rows = look.standing.store.select_positions(sorted({leg.position for leg in page}))
-            shown = [row.position for row in rows if visibility.sees_line(row)]
-            proved = proved_lines(look.standing.store, shown, proof_size, "proof_size")
+            store, positions = look.standing.store, {leg.position for leg in page}
+            shows = visibility.sees_line
+            proved = proved_lines(store, positions, proof_size, "proof_size", shows=shows)
         answer = {
             "position": look.standing.moment.position, "as_of": look.standing.moment.as_of,
             "subject": subject, "figure": figure, "sums": sums, "legs": page, "more": more,

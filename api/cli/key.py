@@ -27,6 +27,7 @@ def issue(*, dry_run: bool, command_id: str | None, **_: Any) -> None:
     command = options.read(IssueKey, click.get_current_context())
     assert isinstance(command, IssueKey)
     if dry_run:
+        now.open().check_holder(command.holder, now.caller())
         writing.execute(command, now, dry_run=True, command_id=command_id, name="key issue")
         return
     command_id = now.name_command(command_id)

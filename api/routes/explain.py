@@ -175,9 +175,9 @@ def _proofs(look: Look, query: _Asked, page: list[Leg]) -> list[ProvedLine]:
     """
     if not isinstance(query, FundFigure | SourceFigure):
         require_reader(look.caller, "log")
-    rows = look.store.select_positions(sorted({leg.position for leg in page}))
-    shown = [row.position for row in rows if look.visibility.sees_line(row)]
-    return proved_lines(look.store, shown, query.proof_size, "proof_size")
+    positions = {leg.position for leg in page}
+    shows = look.visibility.sees_line
+    return proved_lines(look.store, positions, query.proof_size, "proof_size", shows=shows)
 
 
 def show_member(look: Look, query: MemberFigure) -> Shown:

@@ -37,6 +37,7 @@ async def issue(request: Request) -> Response:
     command = await read_body(request, IssueKey, {})
     if dry.dry_run:
         answered = await runtime.carry_out([command], caller, None, dry_run=True)
+        await run_in_threadpool(runtime.ledger.check_holder, command.holder, caller)
         return written(request, answered, dry_run=True)
     try:
         answer, secret = await run_in_threadpool(

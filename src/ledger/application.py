@@ -176,7 +176,7 @@ class Ledger(Application[str]):
         command_id = command_id or uuid_utils.uuid7().hex
         if command_id not in self.store.glance([command_id])[1]:
             self.execute(command, caller, dry_run=True, seed=seed)
-            self._check_holder(command.holder, caller)
+            self.check_holder(command.holder, caller)
             # Kept before the event: a key without its event opens nothing.
             self.store.put_key(
                 KeySecret(key, command.holder, command.member, salt, _digest(salt, token))
@@ -184,7 +184,8 @@ class Ledger(Application[str]):
         answer = self.execute(command, caller, command_id=command_id, seed=seed)
         return answer, None if answer.result["key"] != key else f"hl_{key}_{token}"
 
-    def _check_holder(self, holder: str, caller: Caller) -> None:
+    def check_holder(self, holder: str, caller: Caller) -> None:
+        """A holder's keys lie within the scope of whoever issues another. Raises Forbidden."""
         books = self.books()
         own = (
             books.get(f"key/{kept.key}") for kept in self.store.list_keys() if kept.holder == holder

@@ -252,6 +252,8 @@ def test_a_holder_whose_keys_reach_further_gets_none_from_a_scoped_admin(
     scoped = {"authorization": f"Bearer {done(post(client, '/v1/keys', north, boss))['secret']}"}
     wish = {"holder": "county-office", "regions": ["330424001"], **never}
     refused(post(client, "/v1/keys", wish, scoped), 403, "forbidden", "holder")
+    tried = client.post("/v1/keys", json=wish, headers=scoped, params={"dry_run": "true"})
+    refused(tried, 403, "forbidden", "holder")
     done(post(client, f"/v1/keys/{issued['key']}/revoke", {"reason_code": "lost"}, boss))
     refused(post(client, "/v1/keys", wish, scoped), 403, "forbidden", "holder")
     done(post(client, "/v1/keys", {**wish, "holder": "desk"}, scoped))
