@@ -26,6 +26,8 @@ from ledger.domain.errors import InvalidCommand
 from ledger.states import States
 from ledger.store.log import LogStore
 from projections import scope
+from projections.comparisons import Comparisons
+from projections.differences import Compared
 from projections.looks import Looks
 from projections.moments import Moment, find_moment
 from projections.session import Snapshot
@@ -93,6 +95,11 @@ class Look:
     def looks(self) -> Looks:
         """Who looked at what, when."""
         return self._runtime.looks
+
+    @property
+    def comparisons(self) -> Comparisons[Compared]:
+        """What was compared lately, for the next page of it."""
+        return self._runtime.comparisons
 
     @cached_property
     def books(self) -> States:

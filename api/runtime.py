@@ -30,7 +30,9 @@ from ledger.settings import Settings
 from ledger.signing import signer_of
 from ledger.store.requests import Answered, OnError, Refused
 from ledger.store.tree import origin_of
+from projections.comparisons import Comparisons
 from projections.database import open_engine, open_reads
+from projections.differences import Compared
 from projections.looks import Looks
 from projections.past import Pasts
 from projections.runner import Tailer
@@ -73,6 +75,7 @@ class Runtime:
             stack.callback(self.looks.close)
             self.pasts = Pasts(self.ledger.store, sealed=settings.sealed)
             stack.callback(self.pasts.close)
+            self.comparisons = Comparisons[Compared]()
             self.tailer = (
                 Tailer(self.ledger.store, self.reads, pause_min_s=PAUSE_S) if tailer else None
             )

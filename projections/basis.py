@@ -79,12 +79,6 @@ class Basis(NamedTuple):
             if self.standing.moment.counts(row.position, move.day):
                 yield event, move
 
-    def change(self, figure: str, position: int, event: Any, move: Move) -> int:
-        """By how much a move changes a figure; 0 where the moment does not count it."""
-        if not self.standing.moment.counts(position, move.day):
-            return 0
-        return self.changes[figure](position, event, move)
-
 
 def moves_of(row: Row, event: Any) -> tuple[Move, ...]:
     """The moves of a row's event; last the event itself, where it is counted."""

@@ -5,18 +5,20 @@ late entries, corrections and withdrawals, each with its reason. The changes of 
 to the difference of every figure that is a sum, and so do those of active members.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
 from ledger.domain.errors import LedgerNotOpened, NotFound
 from ledger.log.codec import decode
-from ledger.store.log import Row
-from projections.basis import Basis, moves_of
+from ledger.store.log import LogStore, Row
+from projections.basis import Basis, Changes, moves_of
+from projections.comparisons import Comparisons
 from projections.moments import Moment
 from projections.standing import Standing, merged
 from projections.subjects import Subject
@@ -100,31 +102,93 @@ class Difference(Struct, frozen=True, kw_only=True):
     events_total: int
 
 
+class _Side(NamedTuple):
+    """One of the moments: what it counts is taken away (-1) or added (1), and changes figures."""
+
+    sign: int
+    moment: Moment
+    changes: Changes
+
+
+class Compared(Struct, frozen=True, kw_only=True):
+    """What is the same on every page of a difference: only the events are told page by page."""
+
+    figures: list[Changed]
+    causes: list[Cause]
+    #: Of the events, in log order.
+    positions: "array[int]"
+    #: Position of an event that changes how many members are active → by how many.
+    activity: dict[int, int]
+    sides: list[_Side]
+
+
 def difference(
-    subject: Subject, before: Standing, after: Standing, *, skip: int = 0, limit: int = 100
+    subject: Subject,
+    before: Standing,
+    after: Standing,
+    *,
+    skip: int = 0,
+    limit: int = 100,
+    comparisons: Comparisons[Compared] | None = None,
 ) -> Difference:
-    """Compare a subject at two moments. Raises NotFound when it is at neither, InvalidCommand."""
-    found = [_found(subject.answer, at) for at in (before, after)]
-    if found == [None, None]:
-        subject.answer(after)
-    figures = list(_changed(*map(_figures, found)))
-    causes: dict[tuple[str, str], Cause] = {}
-    page, count = list[EventChange](), 0
-    for event in _events(subject, before, after):
-        if skip <= count < skip + limit:
-            page.append(event)
-        count += 1
-        _tally(causes, event)
+    """Compare a subject at two moments; what was compared lately is in `comparisons`.
+
+    Raises NotFound when it is at neither, InvalidCommand.
+    """
+    key = subject.name, before.moment[:2], after.moment[:2]
+    kept = comparisons or Comparisons[Compared]()
+    compared = kept.of(key, lambda: _compare(subject, before, after))
     return Difference(
         position=after.moment.position,
         as_of=after.moment.as_of,
         before=_point(before.moment),
         after=_point(after.moment),
-        figures=figures,
-        causes=[cause for _, cause in sorted(causes.items())],
-        events=page,
-        events_total=count,
+        figures=compared.figures,
+        causes=compared.causes,
+        events=_page(compared, after.store, slice(skip, skip + limit)),
+        events_total=len(compared.positions),
     )
+
+
+def _compare(subject: Subject, before: Standing, after: Standing) -> Compared:
+    """Ask for all figures at both moments, and go through all events that may change them."""
+    found = [_found(subject.answer, at) for at in (before, after)]
+    if found == [None, None]:
+        subject.answer(after)
+    causes: dict[tuple[str, str], Cause] = {}
+    positions, activity = array("q"), dict[int, int]()
+    people = (_found(subject.people, before) or {}) if subject.people else None
+    bases = [(sign, _found(subject.basis, at)) for sign, at in ((-1, before), (1, after))]
+    known = [basis for _, basis in bases if basis]
+    sides = [_Side(sign, b.standing.moment, b.changes) for sign, b in bases if b]
+    for row in _rows_between(known):
+        event: Any = decode(row.topic, row.state)
+        changes = _changes(sides, row, event)
+        minutes = changes.get("verified_minutes", 0)
+        if people is not None and (active := _activity(people, row.originator_id, minutes)):
+            changes[_ACTIVE] = activity[row.position] = active
+        if changes:
+            positions.append(row.position)
+            _tally(causes, row.topic, event, changes)
+    return Compared(
+        figures=list(_changed(*map(_figures, found))),
+        causes=[cause for _, cause in sorted(causes.items())],
+        positions=positions,
+        activity=activity,
+        sides=sides,
+    )
+
+
+def _page(compared: Compared, store: LogStore, of: slice) -> list[EventChange]:
+    """Some of the events, and what each of them changes."""
+    page = list[EventChange]()
+    for row in store.select_positions(compared.positions[of]):
+        event = decode(row.topic, row.state)
+        changes = _changes(compared.sides, row, event)
+        if active := compared.activity.get(row.position):
+            changes[_ACTIVE] = active
+        page.append(_event_change(row, event, changes))
+    return page
 
 
 def _point(moment: Moment) -> Point:
@@ -174,51 +238,33 @@ def _changed(before: dict[_Name, Any], after: dict[_Name, Any]) -> Iterator[Chan
         )
 
 
-def _events(subject: Subject, before: Standing, after: Standing) -> Iterator[EventChange]:
-    """The events that change any of the sums from one moment to the other, in log order."""
-    bases = (_found(subject.basis, before), _found(subject.basis, after))
-    sums = list(dict.fromkeys(name for basis in bases if basis for name in basis.changes))
-    people = (_found(subject.people, before) or {}) if subject.people else None
-    for row in _rows_between(bases, sums):
-        event: Any = decode(row.topic, row.state)
-        changes = _changes(bases, sums, row, event)
-        if people is not None and changes.get("verified_minutes"):
-            changes |= _activity(people, row.originator_id, changes["verified_minutes"])
-        if changes:
-            yield _event_change(row, event, changes)
-
-
-_Bases = tuple[Basis | None, Basis | None]
-
-
-def _rows_between(bases: _Bases, sums: list[str]) -> Iterator[Row]:
+def _rows_between(bases: list[Basis]) -> Iterator[Row]:
     """The rows that may make a difference: where days are the same, those between the positions."""
-    known = [basis for basis in bases if basis]
-    moments = [basis.standing.moment for basis in known]
-    same = len({moment.as_of for moment in moments}) == 1 and all(b.is_steady for b in known)
+    sums = list(dict.fromkeys(name for basis in bases for name in basis.changes))
+    moments = [basis.standing.moment for basis in bases]
+    same = len({moment.as_of for moment in moments}) == 1 and all(b.is_steady for b in bases)
     first = min((moment.position for moment in moments), default=0)
-    after = first if same and len(known) > 1 else 0
-    return merged(*(basis.rows(sums, after) for basis in known))
+    after = first if same and len(bases) > 1 else 0
+    return merged(*(basis.rows(sums, after) for basis in bases))
 
 
-def _changes(bases: _Bases, sums: list[str], row: Row, event: Any) -> dict[str, int]:
+def _changes(sides: list[_Side], row: Row, event: Any) -> dict[str, int]:
     """By how much an event changes each sum, where it does."""
     found: dict[str, int] = defaultdict(int)
     for move in moves_of(row, event):
-        for basis, sign in zip(bases, (-1, 1), strict=True):
-            if basis is not None:
-                for name in sums:
-                    found[name] += sign * basis.change(name, row.position, event, move)
+        for sign, moment, changes in sides:
+            if moment.counts(row.position, move.day):
+                for name, change in changes.items():
+                    found[name] += sign * change(row.position, event, move)
     return {name: change for name, change in found.items() if change}
 
 
-def _activity(people: dict[str, int], stream: str, minutes: int) -> dict[str, int]:
-    """Whether a member becomes active by so many minutes, or is so no more."""
+def _activity(people: dict[str, int], stream: str, minutes: int) -> int:
+    """Whether a member becomes active by so many minutes (1), or is so no more (-1)."""
     member = stream.partition("/")[2]
     was = people.get(member, 0)
     people[member] = was + minutes
-    change = (people[member] > 0) - (was > 0)
-    return {_ACTIVE: change} if change else {}
+    return (people[member] > 0) - (was > 0)
 
 
 def _event_change(row: Row, event: Any, changes: dict[str, int]) -> EventChange:
@@ -235,12 +281,14 @@ def _event_change(row: Row, event: Any, changes: dict[str, int]) -> EventChange:
     )
 
 
-def _tally(causes: dict[tuple[str, str], Cause], event: EventChange) -> None:
+def _tally(
+    causes: dict[tuple[str, str], Cause], topic: str, event: Any, changes: dict[str, int]
+) -> None:
     """Count an event among those of its sort and reason."""
-    sort = (event.topic, event.reason_code or "")
-    cause = causes.setdefault(sort, Cause(topic=event.topic, reason_code=event.reason_code))
+    reason = getattr(event, "reason_code", None)
+    cause = causes.setdefault((topic, reason or ""), Cause(topic=topic, reason_code=reason))
     cause.events += 1
-    for name, change in event.changes.items():
+    for name, change in changes.items():
         cause.changes[name] = cause.changes.get(name, 0) + change
 
 

@@ -18,6 +18,8 @@ from projections.standing import Standing
 class Subject(NamedTuple):
     """Figures that are answered together."""
 
+    #: The same for the same figures with the same events.
+    name: tuple[object, ...]
     answer: Callable[[Standing], Struct]
     basis: Callable[[Standing], Basis]
     #: Verified minutes by member, where distinct people are counted.
@@ -27,6 +29,7 @@ class Subject(NamedTuple):
 def member(member: str) -> Subject:
     """A member's balance."""
     return Subject(
+        ("member", member),
         lambda at: balances.member_balance(at.member(member), member),
         lambda at: basis.of_member(at, member),
     )
@@ -35,6 +38,7 @@ def member(member: str) -> Subject:
 def policy(policy: str) -> Subject:
     """A policy's balance."""
     return Subject(
+        ("policy", policy),
         lambda at: balances.policy_balance(at.policy(policy), policy),
         lambda at: basis.of_policy(at, policy),
     )
@@ -47,7 +51,8 @@ def fund(fund: str, *, money_only: bool = False) -> Subject:
         found = basis.of_fund(at, fund)
         return basis.money_of(found) if money_only else found
 
-    return Subject(lambda at: fund_usage.fund_usage(at.fund(fund), fund), rests_on)
+    name = "fund", fund, money_only
+    return Subject(name, lambda at: fund_usage.fund_usage(at.fund(fund), fund), rests_on)
 
 
 def source(source_id: str, source_kind: str | None = None) -> Subject:
@@ -60,12 +65,13 @@ def source(source_id: str, source_kind: str | None = None) -> Subject:
         funds = [fund.fund for fund in answer(at).funds]
         return basis.of_source(at, source_id, funds, source_kind)
 
-    return Subject(answer, rests_on)
+    return Subject(("source", source_id, source_kind), answer, rests_on)
 
 
 def sums(group_by: Sequence[str] = (), filters: Mapping[str, str] = NO_FILTERS) -> Subject:
     """Totals by any grouping, within filters."""
     return Subject(
+        ("totals", *group_by, *sorted(filters.items())),
         lambda at: totals.totals(at.slice(filters), group_by, filters),
         partial(basis.of_totals, filters=filters),
     )
@@ -84,6 +90,7 @@ def people(
         return basis.active_of(found) if active_only else found
 
     return Subject(
+        ("people", active_only, *group_by, *sorted(filters.items())),
         lambda at: participation.participation(at.whole(), group_by, filters),
         rests_on,
         lambda at: participation.minutes_by_member(at.whole(), filters),

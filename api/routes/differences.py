@@ -118,7 +118,10 @@ def _page(look: Look, subject: Subject, before: Standing, query: Any) -> Shown:
     after = look.standing
     if place.position < look.position:
         after = look.at(str(place.position), query.as_of, "cursor")
-    found = difference(subject, before, after, skip=place.told, limit=query.limit)
+    found = difference(
+        subject, before, after,
+        skip=place.told, limit=query.limit, comparisons=look.comparisons,
+    )  # fmt: skip
     told = place.told + len(found.events)
     events = look.visibility.shown(look.store, found.events, unnamed)
     more = _Place(place.position, told) if told < found.events_total else None

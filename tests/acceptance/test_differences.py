@@ -1,13 +1,18 @@
 """Whatever two moments of a random history are compared: the events add up to the difference."""
 
 from datetime import date, timedelta
+from functools import partial
 from random import Random
+from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.domain.errors import NotFound
 from projections import subjects
-from projections.differences import Difference, difference, sums_of
+from projections.comparisons import Comparisons
+from projections.differences import Compared, Difference, EventChange, difference, sums_of
 from projections.moments import Moment
 from projections.runner import catch_up
 from projections.standing import Standing
@@ -40,7 +45,9 @@ def moment(chance: Random, head: int) -> Moment:
     return Moment(chance.randint(1, head), day if chance.random() < 0.5 else None)
 
 
-def compared(history: History, subject: Subject, one: Moment, other: Moment) -> Difference | None:
+def compared(
+    history: History, subject: Subject, one: Moment, other: Moment, **page: Any
+) -> Difference | None:
     """The difference, None when the subject is at neither moment."""
     store, pasts = history.ledger.store, history.pasts
     with (
@@ -49,7 +56,7 @@ def compared(history: History, subject: Subject, one: Moment, other: Moment) -> 
         Standing(store, live_tables, pasts, other) as after,
     ):
         try:
-            return difference(subject, before, after, limit=10**6)
+            return difference(subject, before, after, **{"limit": 10**6, **page})
         except NotFound:
             return None
 
@@ -98,6 +105,35 @@ FIGURES = {
     "returned_fen", "in_transit_fen", "granted", "revoked", "grants", "credit_redeemed",
     "logged_minutes", "fen_spent", "fen_received", "activities", "registered", "active",
 }  # fmt: skip
+
+
+def test_pages_are_of_one_comparison(history: History) -> None:
+    *_, head = live(history.ledger, Random(7), 150, TODAY)
+    catch_up(history.ledger.store, history.reads)
+    one, other = Moment(head // 3), Moment(head)
+    paged = 0
+    for name, subject in SUBJECTS.items():
+        whole = compared(history, subject, one, other)
+        if whole is None:
+            continue
+        asked, comparisons, events = list[Moment](), Comparisons[Compared](), list[EventChange]()
+        counting = subject._replace(answer=partial(answered, subject, asked))
+        for skip in range(0, whole.events_total, 3):
+            page = compared(
+                history, counting, one, other, skip=skip, limit=3, comparisons=comparisons
+            )
+            assert page == replace(whole, events=whole.events[skip : skip + 3]), name
+            events += page.events
+        assert events == whole.events
+        assert len(asked) == (2 if events else 0)
+        paged += whole.events_total > 3
+    assert paged > len(SUBJECTS) / 2
+
+
+def answered(subject: Subject, asked: list[Moment], at: Standing) -> Struct:
+    """What a subject answers; that it was asked is noted."""
+    asked.append(at.moment)
+    return subject.answer(at)
 
 
 def test_the_other_way_round_everything_is_taken_back(history: History) -> None:
