@@ -22,6 +22,8 @@ from api.metrics import Metrics
 
 #: A request id that is taken over from the caller.
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}", re.ASCII)
+#: What asks for an answer without end.
+EVENT_STREAM: Final = "text/event-stream"
 #: Where errors of the framework begin.
 ERROR: Final = 400
 
@@ -89,7 +91,11 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = scope["call"] = Call(scope)
+        call = Call(scope)
+        # The server leaves the body out of the answer to HEAD; one without end is not begun for it.
+        if scope["method"] == "HEAD" and EVENT_STREAM not in call.header(b"accept"):
+            scope = {**scope, "method": "GET"}
+        scope["call"] = call
         answer = Answering(scope, call, send)
         self._metrics.under_way += 1
         try:

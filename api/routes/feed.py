@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from api import auth
-from api.call import call_of
+from api.call import EVENT_STREAM, call_of
 from api.cursors import next_link
 from api.errors import NotAcceptable, RateLimited
 from api.queries import Limit, Query, read_query
@@ -28,12 +28,11 @@ from projections.scope import require_reader, require_whole
 
 CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 LINES: Final = "application/x-ndjson"
-STREAM: Final = "text/event-stream"
 #: What may be accepted → the form it is answered in.
 FORMS: Final = {
     CLOUD_EVENTS: CLOUD_EVENTS, "application/json": CLOUD_EVENTS, "application/*": CLOUD_EVENTS,
     "*/*": CLOUD_EVENTS, "": CLOUD_EVENTS, LINES: LINES, "application/jsonl": LINES,
-    "application/ndjson": LINES, STREAM: STREAM,
+    "application/ndjson": LINES, EVENT_STREAM: EVENT_STREAM,
 }  # fmt: skip
 #: Rows read at a time.
 PAGE: Final = 1000
@@ -77,7 +76,7 @@ async def feed(request: Request) -> Response:
         raise InvalidCommand("topic", reason="no such topic")
     resumed = _last_event(call_of(request).header(b"last-event-id"))
     form = _form_of(call_of(request).header(b"accept"))
-    if form == STREAM:
+    if form == EVENT_STREAM:
         after = query.after if resumed is None else resumed
         return _stream(request, runtime, msgspec.structs.replace(query, after=after))
     return await run_in_threadpool(_page, request, runtime, query, form)
@@ -98,7 +97,7 @@ def _form_of(accept: str) -> str:
         form = FORMS.get(wanted.partition(";")[0].strip())
         if form is not None:
             return form
-    raise NotAcceptable("accept", allowed=f"{CLOUD_EVENTS}, {LINES}, {STREAM}")
+    raise NotAcceptable("accept", allowed=f"{CLOUD_EVENTS}, {LINES}, {EVENT_STREAM}")
 
 
 def find(store: LogStore, query: FeedQuery, scan_max: int) -> Found:
@@ -168,7 +167,7 @@ def _stream(request: Request, runtime: Runtime, query: FeedQuery) -> Response:
             gauge.set(runtime.streams)
 
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(events(), 200, headers, STREAM)
+    return StreamingResponse(events(), 200, headers, EVENT_STREAM)
 
 
 async def _follow(runtime: Runtime, query: FeedQuery, secret: str) -> AsyncIterator[bytes]:

@@ -18,6 +18,7 @@ from api.answers import (
     Written,
 )
 from api.bodies import NOT_IN_BATCH
+from api.call import EVENT_STREAM
 from api.health import Readiness
 from api.openapi import content, example, header, parameters, refusals, schema_of
 from api.queries import Query
@@ -279,7 +280,7 @@ def _feed() -> Route:
                         "example": [example(CloudEvent)],
                     },
                     feed.LINES: {"schema": {"type": "string"}, "example": _lines(LOGGED_LINE)},
-                    feed.STREAM: {"schema": {"type": "string"}, "example": _sent()},
+                    EVENT_STREAM: {"schema": {"type": "string"}, "example": _sent()},
                 },
             },
             **refusals(),

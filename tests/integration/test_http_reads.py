@@ -105,6 +105,20 @@ def get(client: httpx.Client, key: Key, path: str, **asked: Any) -> Any:
     return body
 
 
+def test_the_head_of_an_answer_is_that_of_the_whole(client: httpx.Client, key: Key) -> None:
+    for path in ("/livez", "/openapi.json", "/v1/members/V1/balance", "/v1/members/V9/balance"):
+        whole, head = client.get(path, headers=key), client.head(path, headers=key)
+        assert head.content == b""
+        assert head.status_code == whole.status_code
+        for name in ("content-type", "content-length", "cache-control"):
+            assert head.headers.get(name) == whole.headers.get(name)
+    assert client.head("/v1/members/V1/balance").status_code == 401
+    # What only writes has no head, nor has what never ends.
+    assert client.head("/v1/hours", headers=key).status_code == 405
+    stream = key | {"accept": "text/event-stream"}
+    assert client.head("/v1/events", headers=stream).status_code == 405
+
+
 def test_figures_are_those_of_the_read_models(client: httpx.Client, key: Key, reads: Reads) -> None:
     with reads.read() as snapshot:
         member: Any = balances.member_balance(snapshot, "V2")
