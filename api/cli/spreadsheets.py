@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TextIO
 
@@ -18,6 +18,7 @@ import python_calamine
 from msgspec import Struct, field
 
 from api.cli.cells import Cell
+from api.cli.sheet_errors import Errors, errors_of, with_errors
 from ledger.domain.errors import Refusal
 
 #: A header is looked for in so many rows.
@@ -197,7 +198,7 @@ def _open_workbook(path: Path, sheet: str | None) -> Book:
         if sheet is None and not visible:
             hidden[name] = _height(_sheet(workbook, name))
         elif sheet in (None, name):
-            tables.append(_table(workbook, name, shift))
+            tables.append(_table(workbook, name, errors_of(path, name), shift))
     return Book(path, "cells", tables, hidden=hidden)
 
 
@@ -206,12 +207,13 @@ def _sheet(workbook: Any, name: str) -> Any:
         return workbook.get_sheet_by_name(name)
 
 
-def _table(workbook: Any, name: str, shift: int) -> Table:
+def _table(workbook: Any, name: str, errors: Errors, shift: int) -> Table:
     """A sheet as a table; it is parsed again when its records are read, not held meanwhile."""
-    read = partial(_read_sheet, workbook, name)
+    read = partial(_read_sheet, workbook, name, errors)
     sheet = _sheet(workbook, name)
-    head = [Record(row, cells) for row, cells in enumerate(islice(_rows(sheet), HEAD_ROWS), 1)]
-    return Table(name=name, rows=_height(sheet), head=head, records=read, shift=shift)
+    head = list(islice(_records(sheet, errors), HEAD_ROWS))
+    rows = max(_height(sheet), max(errors, default=-1) + 1)
+    return Table(name=name, rows=rows, head=head, records=read, shift=shift)
 
 
 def _height(sheet: Any) -> int:
@@ -219,15 +221,17 @@ def _height(sheet: Any) -> int:
     return sheet.end[0] + 1 if sheet.end else 0
 
 
-def _rows(sheet: Any) -> Iterator[list[Cell]]:
-    """Rows from the sheet's first on; blank cells are None."""
-    for cells in sheet.iter_rows():
-        yield [None if cell == "" else cell for cell in cells]
+def _records(sheet: Any, errors: Errors) -> Iterator[Record]:
+    """Rows from the sheet's first on, columns from the first that is used; blank cells are None."""
+    left = sheet.start[1] if sheet.start else 0
+    below = range(_height(sheet), max(errors, default=-1) + 1)
+    for row, cells in enumerate(chain(sheet.iter_rows(), ([] for _ in below))):
+        told = [None if cell == "" else cell for cell in cells]
+        yield Record(row + 1, with_errors(told, errors[row], left) if row in errors else told)
 
 
-def _read_sheet(workbook: Any, name: str) -> Iterator[Record]:
-    for row, cells in enumerate(_rows(_sheet(workbook, name)), 1):
-        yield Record(row, cells)
+def _read_sheet(workbook: Any, name: str, errors: Errors) -> Iterator[Record]:
+    yield from _records(_sheet(workbook, name), errors)
 
 
 def _counts_from_1904(path: Path) -> bool:

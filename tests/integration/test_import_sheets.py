@@ -74,3 +74,26 @@ def test_a_day_counted_from_1904_is_the_same_day_when_it_comes_back(
         for file in (path, tmp_path / "a.xlsx"):
             bring(ledger, file)
             assert entries(ledger) == [("V9", "P001", "2025-03-01", 60)]
+
+
+def test_an_error_in_a_cell_is_refused_and_not_taken_for_a_blank_one(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """A blank cell would mean the default, and one of times nothing at all."""
+    rows: list[list[Cell]] = [
+        ["志愿者编号", "项目", "日期", "签退时间", "签到时间", "时长", "类别", "备注"],
+        ["V0001", "P001", SPRING, None, None, 1, "#N/A", ""],
+        ["V0001", "P001", SPRING, "#VALUE!", "9:00", 1, "", ""],
+        ["V0001", "P001", SPRING, None, "11:00", "#REF!", "", ""],
+        ["V0001", "P001", SPRING, None, "13:00", 1, "", "#N/A"],
+    ]
+    path = save_sheets(tmp_path / "a.xlsx", {"一": rows})
+    with office(sqlite_url, "V0001") as ledger:
+        summary = bring(ledger, path, defaults={"category": "elder_care"})
+        assert (summary.kept, summary.refused_rows) == (1, 3)
+        found = rejected(Path(str(summary.rejects)))
+        assert [(r["_column"], r[r["_column"]]) for r in found] == [
+            ("类别", "#N/A"),
+            ("签退时间", "#VALUE!"),
+            ("时长", "#REF!"),
+        ]

@@ -175,6 +175,23 @@ def test_a_text_has_no_sheets(tmp_path: Path) -> None:
         open_book(tmp_path / "a.csv", "一")
 
 
+def test_formulas_without_a_value_are_no_blank_cells(tmp_path: Path) -> None:
+    """An error, and a formula that no program has worked out yet."""
+
+    def fill(book: Any) -> None:
+        book.active.title = "一"
+        book.active["B2"], book.active["C2"], book.active["AB3"] = "#N/A", "x", "#DIV/0!"
+        book.create_sheet("二").append([1, "=1+1"])
+        book["二"]["B3"] = "=A1"
+
+    book = open_book(workbook(tmp_path / "a.xlsx", fill))
+    rows = records(book)
+    assert rows[1][:3] == ["#N/A", "x", None]
+    assert rows[2][-1] == "#DIV/0!"
+    assert (rows[3:], book.rows) == ([[1.0, "=1+1"], [], [None, "=A1"]], 6)
+    assert list(book.tables[0].records()) == book.tables[0].head
+
+
 @pytest.mark.parametrize("epoch_1904", [False, True])
 def test_workbooks_that_count_from_1904_are_told(tmp_path: Path, epoch_1904: bool) -> None:
     def fill(book: Any) -> None:
