@@ -234,7 +234,38 @@ def _hour_said(said: str, hour: int, text: str) -> int:
         return 12
     elif hour != 12 and hour < 24:
         return hour if hour > 12 else hour + 12
-    raise BadCell(f"{quoted(text)} may be two times: write it from 00:00 to 23:59")
+    raise may_be_two_times(text)
+
+
+def may_be_two_times(text: str) -> BadCell:
+    """Why a clock time is refused that says, or leaves open, which half of the day it is in."""
+    return BadCell(f"{quoted(text)} may be two times: write it from 00:00 to 23:59")
+
+
+def unclear(start: Cell, end: Cell) -> Literal["start", "end"] | None:
+    """Which of two clock times may be two, as only the other says its half of the day.
+
+    `下午2:00-4:00` means 16:00 to most people and 04:00 by the clock; `9:00-下午1:00` is clear,
+    for the start cannot be meant to lie in the afternoon too.
+    """
+    first, last = _half_said(start), _half_said(end)
+    began, ended = moment(start), moment(end)
+    if first and not last:
+        may_be_two = 1 <= ended.second // 3600 <= 12 and ended.day is None
+        return "end" if may_be_two and ended.second <= began.second else None
+    if last and not first:
+        try:
+            hour = _hour_said(last, began.second // 3600, "")
+        except BadCell:
+            return None
+        other = hour * 3600 + began.second % 3600
+        return "start" if began.second != other < ended.second else None
+    return None
+
+
+def _half_said(cell: Cell) -> str:
+    found = _CLOCK.fullmatch(text_of(cell).casefold())
+    return (found["before"] or found["after"] or "") if found else ""
 
 
 # durations

@@ -186,11 +186,20 @@ class RowReader:
                 raise RowRefused(
                     "span", f"{quoted(text_of(span))} is not from when to when: 09:00-11:30"
                 )
-            return Times(self._moment("span", parts[0]), self._moment("span", parts[1]))
+            return self._from_to("span", parts[0], "span", parts[1])
         start, end = self._cell(row, "start"), self._cell(row, "end")
         if start is None and end is not None:
             raise RowRefused("start", "the end is given and the start is not")
-        return Times(self._moment("start", start), self._moment("end", end))
+        return self._from_to("start", start, "end", end)
+
+    def _from_to(self, first: str, start: Cell, last: str, end: Cell) -> Times:
+        """Two clock times, from the cells of two fields. Raises RowRefused."""
+        times = Times(self._moment(first, start), self._moment(last, end))
+        unclear = cells.unclear(start, end) if times.end else None
+        if unclear:
+            name, cell = (first, start) if unclear == "start" else (last, end)
+            raise RowRefused(name, f"{cells.may_be_two_times(text_of(cell))}")
+        return times
 
     def _moment(self, name: str, cell: Cell) -> Moment | None:
         if cell is None:

@@ -173,6 +173,48 @@ def test_a_span_may_stand_in_one_cell(span: str) -> None:
     assert read(f"V0001|P001|2025-03-01|{span}|elder_care", headers) == LOGGED
 
 
+@pytest.mark.parametrize(
+    ("span", "place"),
+    [
+        ("下午2:00-4:00", "4:00"),
+        ("晚上7点-9点半", "9点半"),
+        ("上午9:00-1:00", "1:00"),
+        ("中午12:00-2:00", "2:00"),
+        ("2:00-4:00 PM", "2:00"),
+        ("1点-下午5点", "1点"),
+    ],
+)
+def test_a_half_of_the_day_that_may_mean_both_times_is_refused(span: str, place: str) -> None:
+    """They are two hours to who wrote them, and fourteen by the clock."""
+    start, end = span.split("-")
+    reason = f"{place!r} may be two times: write it from 00:00 to 23:59"
+    headers = "编号|项目|日期|开始时间|结束时间|类别"
+    column = "开始时间" if place == start.strip() else "结束时间"
+    found = refused(f"V1|P1|2025-03-01|{start}|{end}|elder_care", headers)
+    assert found == (column, "invalid_command", reason)
+    found = refused(f"V1|P1|2025-03-01|{span}|elder_care", "编号|项目|日期|起止时间|类别")
+    assert (found[0], found[2]) == ("起止时间", reason)
+
+
+@pytest.mark.parametrize(
+    ("span", "minutes"),
+    [
+        ("上午9:00-11:30", 150),
+        ("上午9:00-13:00", 240),
+        ("9:00-下午1:00", 240),
+        ("9:00-11:30 AM", 150),
+        ("12:00-2:00 PM", 120),
+        ("下午2:00-16:00", 120),
+        ("14:00-下午4:00", 120),
+        ("晚上10点-0:30", 150),
+        ("下午2:00-下午4:00", 120),
+    ],
+)
+def test_a_half_of_the_day_said_once_is_read_where_it_is_clear(span: str, minutes: int) -> None:
+    command = read(f"V1|P1|2025-03-01|{span}|elder_care", "编号|项目|日期|起止时间|类别")
+    assert command.minutes == minutes
+
+
 def test_without_a_duration_column_the_span_is_the_duration() -> None:
     headers = "编号|项目|日期|开始时间|结束时间|类别"
     assert read("V0001|P001|2025-03-01|9:00|11:30|elder_care", headers) == LOGGED
