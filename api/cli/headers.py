@@ -55,6 +55,7 @@ DURATIONS: Final = ("minutes", "system", "manual")
 #: A bare number in these may be the number of a day.
 DATED: Final = ("service_on", "start", "end", "effective_on")
 FIELDS: Final = frozenset(_SYNONYMS)
+FIELDS_TOLD: Final = ", ".join(sorted((*_SYNONYMS, IGNORE)))
 #: A header without what stands in brackets, and without a unit at its end.
 _IN_BRACKETS: Final = re.compile(r"[(\[【][^()\[\]【】]*[)\]】]")
 _UNIT_AT_END: Final = re.compile(r"/?(小时|分钟|h|hours?|min|minutes?)$")
@@ -73,7 +74,7 @@ _FIELD_OF: Final = {
 
 
 class HeaderNotFound(Refusal):
-    """No row has the headers of a table of hours; nothing was recorded."""
+    """No row has all the headers that a table of hours needs; nothing was recorded."""
 
 
 class AmbiguousHeader(Refusal):
@@ -161,7 +162,7 @@ def _said(header: str, said: str) -> Meaning:
         return Meaning(IGNORE, -1)
     meaning = Meaning(said, 0) if said in FIELDS - {"minutes"} else meaning_of(said)
     if meaning is None:
-        raise InvalidCommand("map", header=header, field=said)
+        raise InvalidCommand("map", header=header, field=said, allowed=FIELDS_TOLD)
     unit = meaning.unit or unit_of(_key(header))
     return Meaning(meaning.field, -1, unit if meaning.field in DURATIONS else None)
 

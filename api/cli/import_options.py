@@ -38,7 +38,7 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
         read_mapping(self.mapping)
         for name in self.values:
             if name not in FIELDS:
-                raise InvalidCommand("value", field=name)
+                raise InvalidCommand("value", field=name, allowed=", ".join(sorted(FIELDS)))
         try:
             self.text()
         except UnicodeEncodeError:

@@ -70,7 +70,7 @@ def run_import(
     ).check()
     target = rejects_path or default_rejects_path(book)
     if target.resolve() == book.path.resolve():
-        raise InvalidCommand("rejects", file=str(target))
+        raise InvalidCommand("rejects", file=str(target), reason="it is the file to be read")
     if not dry_run:
         rejects.check_place(target)
     with Spool() as spool:

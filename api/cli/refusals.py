@@ -19,6 +19,8 @@ ADVICE: Final[dict[str, str]] = {
     "unavailable": "the same again",
     "unauthenticated": "hourledger key list shows which keys there are",
     "checkpoint_not_found": "hourledger checkpoint, with LEDGER_SIGNING_KEY_FILE set",
+    "header_not_found": "--map HEADER=FIELD for a column that is not read, --default FIELD=VALUE"
+    " where none says it",
     "log_forked": "hourledger witness check-fork FILE shows it to anyone",
 }
 

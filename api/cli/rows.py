@@ -282,9 +282,10 @@ class RowReader:
                 elif name in ("start", "end"):
                     cells.moment(text)
                 else:
-                    raise InvalidCommand(name, default=text)
+                    allowed = ", ".join(sorted((*_READ, "minutes", "start", "end")))
+                    raise InvalidCommand("default", field=name, allowed=allowed)
             except BadCell as error:
-                raise InvalidCommand(name, default=text) from error
+                raise InvalidCommand(name, default=text, reason=f"{error}") from error
 
 
 def _names(*known: Names) -> dict[str, dict[str, str]]:

@@ -90,7 +90,7 @@ class Tables:
             and not any(layout.has(header) for layout in self._layouts if layout)
         ]
         if unknown:
-            raise InvalidCommand("map", header=unknown[0])
+            raise InvalidCommand("map", header=unknown[0], reason="no column has this header")
         self._describe(told)
 
     def rows(self) -> Iterator[Row]:
@@ -180,12 +180,15 @@ class Tables:
         """Say what is missing under the best header there is."""
         pairs = zip(self._layouts, told, strict=True)
         found = [(missing(layout, options), layout) for layout, options in pairs if layout]
+        hidden = ", ".join(self._book.hidden) or None
         if not found:
-            return HeaderNotFound("file")
+            empty = not any(table.rows for table in self._book.tables)
+            return HeaderNotFound("file", reason="it is empty" if empty else None, hidden=hidden)
         lacking, layout = min(found, key=lambda pair: len(pair[0]))
         seen = ", ".join(f"{c.header} → {c.field}" for c in layout.columns)
         return HeaderNotFound("map", missing=", ".join(lacking), read=seen,
-                              not_read=", ".join(layout.ignored) or None)  # fmt: skip
+                              not_read=", ".join(layout.ignored) or None,
+                              hidden=hidden)  # fmt: skip
 
     def _describe(self, told: Sequence[Options]) -> None:
         """Put into the summary how the file was understood."""

@@ -258,6 +258,13 @@ def test_what_is_missing_is_told(sqlite_url: str, tmp_path: Path) -> None:
     }
 
 
+def test_a_file_with_nothing_in_it_is_told(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").touch()
+    with office(sqlite_url) as ledger, pytest.raises(HeaderNotFound) as error:
+        bring(ledger, tmp_path / "a.csv")
+    assert error.value.facts == {"reason": "it is empty"}
+
+
 def test_the_rejects_never_stand_where_the_file_stands(sqlite_url: str, tmp_path: Path) -> None:
     path = save(tmp_path, "a", TABLE, "utf-8")
     with office(sqlite_url, "V0001") as ledger, pytest.raises(InvalidCommand):

@@ -195,7 +195,9 @@ def test_a_person_goes_before_the_synonyms() -> None:
 def test_a_field_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InvalidCommand) as error:
         read_mapping({"义工证": "membr"})
-    assert error.value.facts == {"header": "义工证", "field": "membr"}
+    facts = error.value.facts
+    assert (facts["header"], facts["field"]) == ("义工证", "membr")
+    assert {"ignore", "member"} <= set(str(facts["allowed"]).split(", "))
 
 
 def test_columns_of_a_rejects_file_are_passed_over() -> None:

@@ -88,13 +88,20 @@ def test_a_default_fills_blank_cells_and_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
-    [("minutes", "1/3"), ("service_on", "soon"), ("start", "9"), ("colour", "red")],
+    ("name", "text"), [("minutes", "1/3"), ("service_on", "soon"), ("start", "9")]
 )
 def test_a_default_that_cannot_be_read_is_refused_before_any_row(name: str, text: str) -> None:
     with pytest.raises(InvalidCommand) as error:
         reader(defaults={name: text})
-    assert (error.value.at, error.value.facts) == (name, {"default": text})
+    assert (error.value.at, error.value.facts["default"]) == (name, text)
+    assert str(error.value.facts["reason"]).startswith(f"{text!r} is not a ")
+
+
+def test_a_default_of_what_is_no_field_is_refused_with_the_fields() -> None:
+    with pytest.raises(InvalidCommand) as error:
+        reader(defaults={"colour": "red"})
+    assert (error.value.at, error.value.facts["field"]) == ("default", "colour")
+    assert {"category", "minutes", "start"} <= set(str(error.value.facts["allowed"]).split(", "))
 
 
 def test_names_are_read_as_the_ids_they_are_known_by() -> None:
