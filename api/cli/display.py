@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
 import msgspec
@@ -128,8 +128,13 @@ def sheet(rows: Mapping[str, object]) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Rows of figures under their names; numbers to the right."""
+    """Rows of figures under their names; numbers to the right.
+
+    A terminal that is too narrow breaks lines between words, and where that does not do, at its
+    edge: half a figure would be another figure.
+    """
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 (not for --help)
+    from rich.cells import cell_len  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -140,11 +145,16 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
         values = [row.get(name) for row in kept]
         numbers = any(type(value) is int for value in values)
         sample = next((value for value in values if value is not None), None)
-        grid.add_column(titled(name, sample), justify="right" if numbers else "left")
+        title = titled(name, sample)
+        words = " ".join([title, *(shown(name, value) for value in values)]).split()
+        widest = max(map(cell_len, words))
+        justify: Literal["left", "right"] = "right" if numbers else "left"
+        grid.add_column(title, justify=justify, min_width=widest, overflow="fold")
     for row in kept:
         grid.add_row(*(Text(shown(name, row.get(name))) for name in columns))
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    console.width = max(console.width, sum(3 + (each.min_width or 0) for each in grid.columns))
     with console.capture() as captured:
-        console.print(grid)
+        console.print(grid, crop=False)
     lines = [line.rstrip() for line in captured.get().splitlines()]
     click.echo("\n".join(line for line in lines if line))
