@@ -1,6 +1,7 @@
 """`hourledger`: the way in, what commands there are, and the exit code."""
 
 import gc
+import io
 import sys
 from functools import cache
 from importlib import import_module
@@ -105,6 +106,9 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
     # One thread decides while another writes: the lock changes hands ten times as often.
     sys.setswitchinterval(0.0005)
+    # A terminal that has no Chinese gets the escapes, not a traceback.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     program.main(prog_name="hourledger")
 
 

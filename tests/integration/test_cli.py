@@ -148,6 +148,16 @@ def test_what_is_not_understood_ends_with_two_and_says_why(line: str, county: Te
     assert result.stderr
 
 
+def test_a_terminal_that_has_no_chinese_gets_escapes_and_no_traceback(county: Terminal) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "api.cli.main", "--database", county.database_url, "fund", "F1"],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(r"Fund F1 (\u516c\u76ca\u91d1) of O1")
+
+
 def test_a_reader_that_goes_away_is_no_disaster(sqlite_terminal: Terminal) -> None:
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m api.cli.main --database $URL export | head -n 1"],
