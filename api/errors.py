@@ -83,7 +83,8 @@ def problem_of(error: LedgerError, instance: str = "", request_id: str = "") -> 
     """An error as it is told."""
     facts: dict[str, Any] = dict(error.facts)
     reason = facts.get("reason")
-    detail = f"{error.message} {reason}" if reason else str(error)
+    place = f" [{error.at}]" if error.at else ""
+    detail = f"{error.message}{place} {reason}" if reason else str(error)
     return Problem(
         type=f"urn:hourledger:problem:{error.code}",
         title=error.message,
@@ -137,6 +138,8 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kept = {name: value for name, value in (error.headers or {}).items() if name == "Allow"}
     detail = "" if error.status_code in _BY_STATUS else str(error.detail)
+    if error.status_code == 404:
+        detail = "/openapi.json has the routes"
     return render(error_of(error.status_code, detail), request, **kept)
 
 

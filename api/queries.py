@@ -97,7 +97,10 @@ def read_query(request: Request, kind: type[Q]) -> Q:
     try:
         return msgspec.convert(told, kind, strict=False)
     except (ValueError, RecursionError) as error:
-        raise refusal(error) from None
+        refused = refusal(error)
+        if refused.at not in known:
+            refused.facts["allowed"] = ", ".join(n for n in known if n not in request.path_params)
+        raise refused from None
 
 
 def _add(request: Request, told: dict[str, Any], lists: frozenset[str]) -> None:

@@ -153,7 +153,8 @@ def test_the_refusals_of_the_doors_themselves(sqlite_world: World) -> None:
         )
         assert answer.json()["at"] == "idempotency-key"
     refused(client.get("/v1/nothing", headers=key), 404, "route_not_found")
-    refused(client.get("/", headers=key), 404, "route_not_found")
+    nowhere = refused(client.get("/", headers=key), 404, "route_not_found")
+    assert nowhere["detail"] == "There is nothing at this address. /openapi.json has the routes"
     assert client.put("/v1/members", headers=key).headers["allow"]
     refused(client.delete("/v1/hours", headers=key), 405, "method_not_allowed")
     for media in ("text/plain", "application/x-www-form-urlencoded", "application/json5",

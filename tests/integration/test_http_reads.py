@@ -295,6 +295,9 @@ def test_an_unknown_filter_is_an_error(client: httpx.Client, key: Key, asked: st
     )
     assert asked_twice["facts"] == {"reason": "given twice", "group": "month"}
     refused(client.get("/v1/totals?project=P9", headers=key), 404, "project_not_found", "project")
+    by = refused(client.get("/v1/totals?by=month", headers=key), 422, "invalid_command", "by")
+    assert "[by] Object contains unknown field `by`" in by["detail"]
+    assert {"group_by", "region", "known_at"} <= set(by["facts"]["allowed"].split(", "))
     month = refused(client.get("/v1/totals?month=2026-13", headers=key), 422, "invalid_command")
     assert month["facts"]["reason"].startswith("not a month such as 2025-06 (^")
     for figures in ("totals", "participation"):  # one figure is explained, not a table of them
