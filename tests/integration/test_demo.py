@@ -13,10 +13,12 @@ from click.testing import CliRunner, Result
 
 from api.cli.county.figures import Figures, figures_of
 from api.cli.county.fraud import BUYER
-from api.cli.county.plan import HAIYAN, HULI, NINGXIA, plan_of
+from api.cli.county.plan import HAIYAN, HULI, NINGXIA, ORIGIN, plan_of
 from api.cli.county.run import run_demo
 from api.cli.main import program
 from ledger.application import Ledger
+from ledger.domain.access import operator
+from ledger.domain.commands import OpenLedger
 from ledger.domain.errors import AlreadyExists
 from ledger.settings import Settings
 from projections.database import Reads, open_reads
@@ -139,6 +141,16 @@ def test_another_county_does_not_go_into_the_same_ledger(county: Made) -> None:
     with pytest.raises(AlreadyExists):
         demo(county.ledger, county.reads, seed=SEED + 1)
     assert county.ledger.store.head().position == county.found.position
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "other.example/hours"])
+def test_a_ledger_in_use_is_left_as_it_was(sqlite_url: str, origin: str) -> None:
+    """What is written stays for ever: not one event of the county may get there."""
+    with opened(sqlite_url) as (ledger, reads):
+        ledger.execute(OpenLedger(origin=origin), operator("registry"))
+        with pytest.raises(AlreadyExists):
+            demo(ledger, reads)
+        assert ledger.store.head().position == 1
 
 
 def test_a_figure_that_differs_is_said(county: Made) -> None:
