@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from api.cli.cells import Cell, Unit, plain
+from api.cli.cells import Cell, Unit, plain, shown
 from api.cli.spreadsheets import Record
 from ledger.domain.errors import InvalidCommand, Refusal
 
@@ -20,6 +20,8 @@ from ledger.domain.errors import InvalidCommand, Refusal
 OPTIONS_COLUMN: Final = "_options"
 #: Columns of a rejects file, in its order; when it is imported again they are no cells of its rows.
 REJECT_COLUMNS: Final = ("_row", "_sheet", "_column", "_code", "_reason", OPTIONS_COLUMN)
+#: What stands above the cells of a rejects file that had no header in a row of its own file.
+EXTRA_COLUMN: Final = "_extra"
 #: What a column is mapped to when it is not to be read.
 IGNORE: Final = "ignore"
 
@@ -138,6 +140,15 @@ class Layout(Struct, frozen=True):
         """Indexes of the columns that an earlier run put there."""
         names = REJECT_COLUMNS if self.is_mended else ()
         return frozenset(index for index, name in enumerate(self.headers) if name in names)
+
+    def is_exceeded(self, cells: Sequence[Cell]) -> bool:
+        """Whether a row says something to the right of its header.
+
+        A comma that stands in no quotation marks (2,5 hours) has then moved what comes after it.
+        """
+        beyond = cells[len(self.headers) :]
+        more = (c for name, c in zip(self.headers, cells, strict=False) if name == EXTRA_COLUMN)
+        return any(cell is not None and shown(cell).strip() for cell in (*beyond, *more))
 
     def has(self, header: str) -> bool:
         """Whether a column has this header."""

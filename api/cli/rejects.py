@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from api.cli.cells import quoted
-from api.cli.headers import OPTIONS_COLUMN, REJECT_COLUMNS
+from api.cli.headers import EXTRA_COLUMN, OPTIONS_COLUMN, REJECT_COLUMNS
 from ledger.domain.errors import InvalidCommand
 
 #: A spreadsheet takes a cell that starts with one of these for a formula (OWASP, CSV injection).
@@ -200,9 +200,10 @@ def _keyed(names: Sequence[str]) -> list[Key]:
 
 
 def _wide(keys: list[Key], width: int) -> list[Key]:
-    """Headers for rows that are wider than the header."""
-    blanks = sum(1 for name, _ in keys if not name)
-    return keys + [("", blanks + n) for n in range(width - len(keys))]
+    """Headers for rows that are wider than the header; a sheet may have none."""
+    name = EXTRA_COLUMN if keys else ""
+    named = sum(1 for each, _ in keys if each == name)
+    return keys + [(name, named + n) for n in range(width - len(keys))]
 
 
 # as lines

@@ -114,7 +114,11 @@ class Tables:
             reason = "no row of this sheet is a header of hours"
             row.refused = RowRefused("", reason, HeaderNotFound.code)
             return row
-        return row.read(reader)
+        row.read(reader)
+        if layout is not None and layout.is_exceeded(row.cells):
+            reason = "more cells than headers: quote a cell with a comma, or clear what is too much"
+            row.command, row.refused = None, RowRefused("", reason)
+        return row
 
     def _data(self, number: int, table: Table) -> Iterator[Row]:
         """The rows below the header that are not blank, nor the header printed again."""

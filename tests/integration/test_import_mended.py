@@ -189,3 +189,20 @@ def test_rejects_of_two_imports_in_one_file_are_told_apart(sqlite_url: str, tmp_
         assert refusals(summary) == [(3, "invalid_command")]
         run_import(ledger, Path(str(summary.rejects)), CLERK)
         assert [(e.source, e.minutes) for e in logged(ledger)[2:]] == [("a", 10), ("b", 600)]
+
+
+def test_a_row_with_more_cells_than_headers_is_refused_until_it_is_mended(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """`2,5` without quotation marks was two hours, and the half of one was lost."""
+    path = tmp_path / "a.csv"
+    path.write_text("编号,项目,日期,类别,时长\nV0001,P001,2025-03-01,elder_care,2,5\n", "utf-8")
+    with office(sqlite_url, "V0001") as ledger:
+        for _ in range(2):  # it comes back as it was
+            summary = run_import(ledger, path, CLERK)
+            assert (summary.kept, summary.refused) == (0, {"invalid_command": 1})
+            path = Path(str(summary.rejects))
+        assert "more cells than headers" in summary.samples[0].reason
+        text = path.read_text("utf-8-sig")
+        path.write_text(text.replace("elder_care,2,5", "elder_care,2.5,"), "utf-8")
+        assert (run_import(ledger, path, CLERK).kept, logged(ledger)[0].minutes) == (1, 150)

@@ -61,10 +61,10 @@ def test_tables_with_other_columns_share_the_file(tmp_path: Path) -> None:
     )
     rejects.publish(path, spool, write)
     assert [row[6:] for row in rows(path)] == [
-        ["编号", "备注", "备注", ""],
-        ["a", "b", "c", "d"],
-        ["y", "x", "", ""],
-        ["", "", "", "z"],
+        ["编号", "备注", "备注", "_extra", ""],
+        ["a", "b", "c", "d", ""],
+        ["y", "x", "", "", ""],
+        ["", "", "", "", "z"],
     ]
 
 
