@@ -165,7 +165,16 @@ def _read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
                 line = reader.line_num
                 yield Record(row, cells)
         except csv.Error as error:
-            raise UnreadableFile("file", row=row + 1, reason=str(error)) from error
+            raise UnreadableFile("file", row=row + 1, reason=_misquoted(error)) from error
+
+
+def _misquoted(error: csv.Error) -> str:
+    """What the reader of CSV says, for whoever is to mend it."""
+    if "field limit" in str(error):
+        return (
+            f"a cell of more than {csv.field_size_limit():,} characters: is a quotation mark open?"
+        )
+    return f"a quotation mark is not closed, or stands in a cell that has none around it ({error})"
 
 
 # workbooks

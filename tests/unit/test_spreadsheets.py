@@ -58,7 +58,8 @@ def test_a_text_may_begin_with_rows_whose_encoding_does_not_show(tmp_path: Path)
     ("content", "reason"),
     [
         (b"a,b\n\xff\xff\xff\n", "not in utf-8, gb18030"),
-        (b'a,b\n1,"open\n2,3\n', "unexpected end"),
+        (b'a,b\n1,"open\n2,3\n', "quotation mark is not closed"),
+        (b"a,b\n1," + b"x" * 200_000 + b"\n", "a cell of more than 131,072 characters"),
         (b'a,b\n1,"open\n2,"3"\n', "expected after"),
         (b'a,b\n1,"' + b"x\n" * 200 + b'"\n', "quotation mark is not closed"),
         (b"a" * (2 << 20), "endless"),
