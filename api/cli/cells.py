@@ -108,6 +108,7 @@ _DAY: Final = re.compile(rf"{_YMD}{_WEEKDAY}(?:[ T]+\d{{1,2}}:\d{{2}}(?::\d{{2}}
 _COMPACT_DAY: Final = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,20})?", re.ASCII)
 _SERIAL_MAX: Final = 2_958_465  # 9999-12-31
+_YEAR_1900: Final = 366  # the serial number of its last day
 
 
 @lru_cache(_CACHE, typed=True)
@@ -196,11 +197,14 @@ def _since_midnight(clock: time) -> timedelta:
 
 
 def _fraction(number: Decimal) -> Moment:
-    """A fraction of a day, after a serial day or alone. Raises BadCell."""
+    """A fraction of a day, after a serial day or alone. Raises BadCell.
+
+    9.30 is a time to most who write it, and to none a moment of the year 1900.
+    """
     whole, part = divmod(number, 1)
     seconds = part * SECONDS_PER_DAY
     nearest = seconds.to_integral_value()
-    if number < 0 or abs(seconds - nearest) > Decimal("0.01"):
+    if number < 0 or 1 <= whole <= _YEAR_1900 or abs(seconds - nearest) > Decimal("0.01"):
         raise BadCell(f"{number:f} is not a clock time such as 09:00")
     return Moment(serial_day(number) if whole else None, int(nearest))
 

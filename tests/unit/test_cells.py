@@ -106,6 +106,7 @@ def test_a_clock_time_may_name_its_day(cell: Cell) -> None:
     "cell",
     ["9", 9, 900, "0900", "25:00", "9:60", "上午12:30", "晚上12:00", "上午14:00", "上午9:00pm",
      "24:01", "2025-03-012", "2025-3-19:30", "九点", "", "9:00-11:00", 0.1234567891,
+     "9.30", "11.5", 9.5,
      timedelta(hours=26), timedelta(hours=-1)],
 )  # fmt: skip
 def test_what_is_no_clock_time_or_may_be_two_is_refused(cell: Cell) -> None:
