@@ -176,7 +176,7 @@ def moment(cell: Cell) -> Moment:
         return _fraction(Decimal(text))
     found = _CLOCK.fullmatch(text)
     if found is None or not (found["mark"] or found["before"] or found["after"]):
-        raise BadCell(f"{quoted(text)} is not a clock time such as 09:00 or 下午2:30")
+        raise BadCell(f"{quoted(text_of(cell))} is not a clock time such as 09:00 or 下午2:30")
     year, month, day_of_month = found.groups()[:3]
     named = _date(int(year), int(month), int(day_of_month), text=text) if year else None
     return Moment(named, _spoken_second(found, text))
@@ -312,7 +312,7 @@ def minutes(cell: Cell, unit: Unit | None = None) -> int:  # noqa: PLR0911 (a li
     is_clear = unit != "minutes" or text.count(":") == 2
     if found := _BOTH.fullmatch(text) or (_COLON.fullmatch(text) if is_clear else None):
         return (int(found[2]) * 60 + int(found[3])) * (-1 if found[1] else 1)
-    raise BadCell(f"{quoted(text)} is not a duration such as 2.5小时, 150分钟 or 2:30")
+    raise BadCell(f"{quoted(text_of(cell))} is not a duration such as 2.5小时, 150分钟 or 2:30")
 
 
 def _whole_minutes(duration: timedelta) -> int:

@@ -220,3 +220,9 @@ def test_what_is_shown_reads_back_as_the_same(cell: Cell) -> None:
         except BadCell:
             continue
         assert read(cells.shown(cell)) == meant
+
+
+def test_a_reason_repeats_a_cell_as_it_is_written() -> None:
+    for read in (cells.minutes, cells.moment):
+        with pytest.raises(BadCell, match="#DIV/0!"):
+            read("#DIV/0!")
