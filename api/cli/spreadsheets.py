@@ -56,6 +56,9 @@ class Table(Struct, frozen=True):
     records: Callable[[], Iterator[Record]]
     #: Days to be added to bare numbers in place of days.
     shift: int = 0
+    #: Number of a row → indexes of its cells that are merged with one above: the first of them has
+    #: the value, and to the reader the others are blank.
+    merged: dict[int, list[range]] = field(default_factory=dict)
 
 
 class Book(Struct, frozen=True):
@@ -222,7 +225,18 @@ def _table(workbook: Any, name: str, errors: Errors, shift: int) -> Table:
     sheet = _sheet(workbook, name)
     head = list(islice(_records(sheet, errors), HEAD_ROWS))
     rows = max(_height(sheet), max(errors, default=-1) + 1)
-    return Table(name=name, rows=rows, head=head, records=read, shift=shift)
+    return Table(
+        name=name, rows=rows, head=head, records=read, shift=shift, merged=_merged(sheet, rows)
+    )
+
+
+def _merged(sheet: Any, rows: int) -> dict[int, list[range]]:
+    left = sheet.start[1] if sheet.start else 0
+    found: dict[int, list[range]] = {}
+    for (top, first), (bottom, last) in sheet.merged_cell_ranges or ():
+        for row in range(top + 2, min(bottom + 1, rows) + 1):
+            found.setdefault(row, []).append(range(first - left, last - left + 1))
+    return found
 
 
 def _height(sheet: Any) -> int:

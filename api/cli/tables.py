@@ -11,6 +11,7 @@ from api.cli.headers import (
     DATED,
     DURATIONS,
     OPTIONS_COLUMN,
+    Column,
     HeaderNotFound,
     Layout,
     find_header,
@@ -118,7 +119,19 @@ class Tables:
         if layout is not None and layout.is_exceeded(row.cells):
             reason = "more cells than headers: quote a cell with a comma, or clear what is too much"
             row.command, row.refused = None, RowRefused("", reason)
+        column = self._under_another(row, layout) if layout else None
+        if column:
+            reason = "the cell is merged with one above it: write what it says in each row"
+            row.command, row.refused = None, RowRefused(column.field, reason)
         return row
+
+    def _under_another(self, row: Row, layout: Layout) -> Column | None:
+        """The first column that is read in which a row's cell belongs to one of a row above."""
+        merged = self._book.tables[row.table].merged.get(row.number)
+        if not merged:
+            return None
+        here = (c for c in layout.columns if c.field != "source_ref" or "source" in layout.fields)
+        return next((c for c in here if any(c.index in columns for columns in merged)), None)
 
     def _data(self, number: int, table: Table) -> Iterator[Row]:
         """The rows below the header that are not blank, nor the header printed again."""

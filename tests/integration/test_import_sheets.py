@@ -97,3 +97,29 @@ def test_an_error_in_a_cell_is_refused_and_not_taken_for_a_blank_one(
             ("签退时间", "#VALUE!"),
             ("时长", "#REF!"),
         ]
+
+
+def test_a_cell_merged_with_one_above_is_no_blank_one(sqlite_url: str, tmp_path: Path) -> None:
+    """Whether it says the same, or half of it, the office knows; the default it never says."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (
+        ["三月"], ["序号", "志愿者编号", "项目", "日期", "类别", "时长", "备注"], [],
+        [1, "V0001", "P001", SPRING, "care", 1, "x"], [None, "V0002", "P001", SPRING, None, 1],
+        [2, "V0003", "P001", SPRING, None, 1, "y"], [None, "V0004", "P001", SPRING, None, 1],
+    ):  # fmt: skip
+        sheet.append(row)
+    for cells in ("A1:G1", "B2:B3", "A4:A5", "E4:E5", "A6:A7", "G6:G7"):
+        sheet.merge_cells(cells)
+    book.save(tmp_path / "a.xlsx")
+    with office(sqlite_url, "V0001", "V0002", "V0003", "V0004") as ledger:
+        summary = bring(
+            ledger,
+            tmp_path / "a.xlsx",
+            defaults={"category": "elder_care"},
+            values={"category": {"care": "elder_care"}},
+        )
+        assert (summary.kept, summary.refused) == (3, {"invalid_command": 1})
+        (sample,) = summary.samples
+        assert (sample.row, sample.column) == (5, "类别")
+        assert sample.reason.startswith("the cell is merged with one above it")
