@@ -36,6 +36,8 @@ WORKERS: Final = 3
 #: What stands between two lines, to count them by. To look for a newline alone takes Python five
 #: times as long.
 NEXT_LINE: Final = b'\n{"o'
+#: What DuckDB raises for the trouble of a disk, or of memory that finds no room on one.
+NO_ROOM: Final = (duckdb.IOException, duckdb.OutOfMemoryException)
 #: The schema of what no sealed sums have.
 REST: Final = "rest"
 
@@ -82,7 +84,10 @@ def lines_in(piece: bytes) -> int:
 def write_parquet(
     connection: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str
 ) -> None:
-    """Turn lines into a Parquet file of typed columns. Raises CorruptLog."""
+    """Turn lines into a Parquet file of typed columns. Raises CorruptLog.
+
+    OSError where it cannot be read or written, as on a full disk: that says nothing of the log.
+    """
     try:
         connection.execute(
             f"COPY ({query}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION {compression})"
@@ -90,7 +95,10 @@ def write_parquet(
     except duckdb.Error as error:
         with suppress(OSError):
             path.unlink()
-        raise CorruptLog("state", error=str(error).splitlines()[0]) from error
+        said = str(error).splitlines()[0]
+        if isinstance(error, NO_ROOM):
+            raise OSError(said) from error
+        raise CorruptLog("state", error=said) from error
 
 
 class Columns:

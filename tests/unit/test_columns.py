@@ -11,7 +11,7 @@ import pytest
 import projections
 from ledger.domain.events import TOPICS
 from ledger.store.place import SqliteFile
-from projections.column_files import connect
+from projections.column_files import connect, quoted, write_parquet
 from projections.columns import COLUMNS, typed, whole
 from projections.database import Reads, open_reads
 from projections.models import TABLES
@@ -100,3 +100,12 @@ def test_long_queries_print_nothing() -> None:
     assert [path.stem for path in others if "duckdb.connect(" in path.read_text()] == [
         connect.__module__.rpartition(".")[2]
     ]
+
+
+def test_a_full_disk_is_not_told_as_a_log_that_is_wrong(tmp_path: Path) -> None:
+    lines, place = tmp_path / "lines", tmp_path / "columns"
+    lines.write_bytes(ROWS[0].line() + b"\n")
+    place.symlink_to("/dev/full")
+    with connect() as connection, pytest.raises(OSError, match="No space left on device"):
+        write_parquet(connection, whole(quoted(lines)), place, "zstd")
+    assert not place.is_symlink()
