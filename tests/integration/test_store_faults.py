@@ -5,7 +5,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -295,6 +295,41 @@ def test_a_full_disk_is_unavailable_and_work_goes_on_when_there_is_room(sqlite_u
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert store.glance(["c2"]) == (1, {})
         assert_works(store)
+
+
+def test_a_file_that_was_moved_away_takes_nothing_until_it_is_back(sqlite_url: str) -> None:
+    """What was kept in it meanwhile would be lost with it, though it had been acknowledged."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    with opened(sqlite_url, create=True) as store:
+        assert_works(store, "V1")
+        batch = after_head(store, entries("V2", 1, 1))
+        files = path.parent.glob("ledger.db*")
+        names = {file: file.with_name(f"away{file.name}") for file in files}
+        for name, away in names.items():
+            name.rename(away)
+        with unavailable():
+            store.append(batch)
+        with unavailable():
+            store.head()
+        for name, away in names.items():
+            away.rename(name)
+        store.append(batch)
+        assert_works(store)
+
+
+def test_a_file_that_was_replaced_is_the_one_that_is_written_to(sqlite_url: str) -> None:
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    with opened(sqlite_url, create=True) as store:
+        backup = path.with_name("backup")
+        with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(backup)) as copy:
+            file.backup(copy)
+        store.append(after_head(store, entries("V1", 1, 3)))
+        for found in path.parent.glob("ledger.db*"):
+            found.unlink()
+        backup.rename(path)
+        store.append(after_head(store, entries("V2", 1, 1)))
+    with opened(sqlite_url) as store:
+        assert [row.position for row in store.select_rows(0, 10)] == [1]
 
 
 def test_a_read_only_file_is_unavailable_and_work_goes_on_when_it_is_writable(

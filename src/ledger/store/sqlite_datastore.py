@@ -48,11 +48,24 @@ class Datastore(stock.SQLiteDatastore):
         super().__init__(str(path), originator_id_type="text")
         self.pool.close()
         self.path = path
-        self._writers = Pool(self._open, _is_usable, size=1, wait_s=LOCK_WAIT_S)
-        self._readers = Pool(self._open_reader, _is_usable, size=READERS_MAX, wait_s=LOCK_WAIT_S)
+        self._writers = Pool(self._open, self._is_usable, size=1, wait_s=LOCK_WAIT_S)
+        self._readers = Pool(
+            self._open_reader, self._is_usable, size=READERS_MAX, wait_s=LOCK_WAIT_S
+        )
 
     def _open(self) -> sqlite3.Connection:
         return connect(self.path)
+
+    def _is_usable(self, connection: sqlite3.Connection) -> bool:
+        """Whether it is open, in no transaction, and of the file that has the name now.
+
+        What is written to a file that was moved, deleted or replaced is lost when it is closed.
+        """
+        assert isinstance(connection, Connection)
+        try:
+            return not connection.in_transaction and connection.file == _file_at(self.path)
+        except sqlite3.ProgrammingError:
+            return False
 
     def _open_reader(self) -> sqlite3.Connection:
         connection = self._open()
@@ -117,12 +130,20 @@ def _closed_after_trouble(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _is_usable(connection: sqlite3.Connection) -> bool:
-    """Whether it is open and in no transaction."""
+class Connection(sqlite3.Connection):
+    """A connection that knows which file it opened."""
+
+    #: As `_file_at` told before it was opened.
+    file: tuple[int, int] | None = None
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file has this name, whatever it is called later; None where there is none."""
     try:
-        return not connection.in_transaction
-    except sqlite3.ProgrammingError:
-        return False
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
@@ -140,13 +161,17 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
 
 
 def _open_file(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    file = _file_at(path)
+    connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode={mode}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
         timeout=LOCK_WAIT_S,
+        factory=Connection,
     )
+    connection.file = file
+    return connection
 
 
 def _check_durable(connection: sqlite3.Connection) -> None:
