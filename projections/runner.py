@@ -16,7 +16,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from ledger.domain.errors import InvalidSettings, LedgerError
+from ledger.domain.errors import CorruptLog, InvalidSettings, LedgerError
 from ledger.store.log import LogStore
 from ledger.store.tree import leaf_at
 from projections.database import TIP, Reads
@@ -108,6 +108,19 @@ def check_same_log(store: LogStore, snapshot: Snapshot) -> None:
         raise InvalidSettings("LEDGER_READ_URL", reason=OTHER_LOG)
 
 
+def _check_goes_on(store: LogStore, position: int, leaf: bytes) -> None:
+    """The same for whoever folds on from a row whose leaf it remembers.
+
+    A log may be restored to an earlier state while it is followed.
+    """
+    try:
+        found = leaf_at(store, position)
+    except CorruptLog:
+        found = b""
+    if found != leaf:
+        raise InvalidSettings("LEDGER_READ_URL", reason=OTHER_LOG)
+
+
 def follow(
     store: LogStore,
     reads: Reads,
@@ -127,9 +140,11 @@ def follow(
     with _writing(reads) as write:
         is_full = True
         while is_full and not is_stopping():
-            after = projector.position
+            after, leaf = projector.position, projector.leaf
             end = after + limit if until is None else min(after + limit, until)
             _take(store, projector, end)
+            if leaf:
+                _check_goes_on(store, after, leaf)
             if projector.position == after:
                 break
             is_full = projector.position == end

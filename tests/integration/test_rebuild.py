@@ -185,6 +185,18 @@ def test_figures_of_another_log_are_refused_until_they_are_made_anew(
     assert found.position == len(rows) == catch_up(log, reads)
 
 
+@pytest.mark.parametrize("name", ["restored", "restored and grown"])
+def test_a_log_that_is_restored_while_it_is_followed_is_told_apart(reads: Reads, name: str) -> None:
+    memory = MemoryStore()
+    memory.rows = ROWS[:40]
+    log = cast("LogStore", memory)
+    with following(log, reads) as tailer:
+        assert eventually(lambda: reads.position == 40)
+        memory.rows = ANOTHER[name]
+        assert eventually(lambda: "another log" in tailer.lag().error)
+    assert reads.position == 40
+
+
 def test_reads_and_the_tailer_go_on_during_rebuilds(
     told: LogStore, reads: Reads, expected: dict[str, str]
 ) -> None:
