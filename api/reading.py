@@ -73,16 +73,29 @@ class Look:
         """The position all of it is true at."""
         return self.standing.moment.position
 
-    def at(self, known_at: str | None, as_of: date | None, field: str) -> Standing:
-        """The same as it stood at another moment; at the same position when none is named.
-
-        Raises InvalidCommand at the field, Behind.
-        """
-        moment = self.standing.moment._replace(as_of=as_of)
-        if known_at is not None:
-            moment = find_moment(self.store, known_at, as_of, field)
+    def at(self, known_at: str, as_of: date | None, field: str) -> Standing:
+        """The same as it stood at another moment. Raises InvalidCommand at the field, Behind."""
+        moment = find_moment(self.store, known_at, as_of, field)
         if moment.position > self.live.position:
             raise Behind(field, position=self.live.position)
+        return self._look_again(moment)
+
+    def on(self, as_of: date | None, other: Standing) -> Standing:
+        """Another moment's position, until a day."""
+        return self._look_again(other.moment._replace(as_of=as_of))
+
+    def paged(self, position: int) -> Standing:
+        """The moment at which the first page of an answer was told, and so are all others.
+
+        Raises InvalidCommand.
+        """
+        if not 0 <= position <= self.position:
+            raise InvalidCommand("cursor", reason="not a cursor of this list")
+        if position == self.position:
+            return self.standing
+        return self._look_again(self.standing.moment._replace(position=position))
+
+    def _look_again(self, moment: Moment) -> Standing:
         other = Standing(self.store, self.live, self._runtime.pasts, moment)
         return self.others.enter_context(other)
 

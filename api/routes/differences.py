@@ -103,21 +103,28 @@ class _Place(NamedTuple):
     told: int
 
 
-def _before(look: Look, query: Comparing | TotalsDiff | PeopleDiff) -> Standing:
-    """The moment to compare with. Raises InvalidCommand, Behind."""
+def _before(look: Look, query: Any, after: Standing) -> Standing:
+    """The moment to compare with; where only a day is named, at the later one's position.
+
+    Raises InvalidCommand, Behind.
+    """
+    if isinstance(query, TotalsRestated | PeopleRestated):
+        return look.at(query.published_at, query.as_of, "published_at")
     if query.from_known_at is None and query.from_as_of is None:
         raise InvalidCommand("from_known_at", reason="name a moment to compare with")
-    return look.at(query.from_known_at, query.from_as_of or query.as_of, "from_known_at")
+    day = query.from_as_of or query.as_of
+    if query.from_known_at is None:
+        return look.on(day, after)
+    return look.at(query.from_known_at, day, "from_known_at")
 
 
-def _page(look: Look, subject: Subject, before: Standing, query: Any) -> Shown:
+def _page(look: Look, subject: Subject, query: Any) -> Shown:
     """A page of the events that make the difference; all pages are of the same moments."""
     place = unpack(query.cursor, _Place) if query.cursor else _Place(look.position, 0)
-    if not (0 <= place.position <= look.position and place.told >= 0):
+    after = look.paged(place.position)
+    if place.told < 0:
         raise InvalidCommand("cursor", reason="not a cursor of this list")
-    after = look.standing
-    if place.position < look.position:
-        after = look.at(str(place.position), query.as_of, "cursor")
+    before = _before(look, query, after)
     found = difference(
         subject, before, after,
         skip=place.told, limit=query.limit, comparisons=look.comparisons,
@@ -132,7 +139,7 @@ def show_member(look: Look, query: MemberDiff) -> Shown:
     """What changed of a member's figures, and by which events."""
     check_member(look.live, look.caller, query.member)
     look.saw(f"member/{query.member}")
-    return _page(look, subjects.member(query.member), _before(look, query), query)
+    return _page(look, subjects.member(query.member), query)
 
 
 def show_policy(look: Look, query: PolicyDiff) -> Shown:
@@ -140,7 +147,7 @@ def show_policy(look: Look, query: PolicyDiff) -> Shown:
     require_whole(look.caller)
     check_policy(look.live, look.caller, query.policy)
     look.saw(f"policy/{query.policy}")
-    return _page(look, subjects.policy(query.policy), _before(look, query), query)
+    return _page(look, subjects.policy(query.policy), query)
 
 
 def show_fund(look: Look, query: FundDiff) -> Shown:
@@ -148,7 +155,7 @@ def show_fund(look: Look, query: FundDiff) -> Shown:
     check_fund(look.live, look.caller, query.fund)
     look.saw(f"fund/{query.fund}")
     subject = subjects.fund(query.fund, money_only=not is_reader(look.caller, "figures"))
-    return _page(look, subject, _before(look, query), query)
+    return _page(look, subject, query)
 
 
 def show_source(look: Look, query: SourceDiff) -> Shown:
@@ -156,7 +163,7 @@ def show_source(look: Look, query: SourceDiff) -> Shown:
     check_source(look.caller, query.source)
     look.saw(f"source/{query.source}")
     subject = subjects.source(query.source, query.source_kind)
-    return _page(look, subject, _before(look, query), query)
+    return _page(look, subject, query)
 
 
 def _sums(look: Look, query: TotalsQuery | PeopleQuery) -> Subject:
@@ -172,12 +179,12 @@ def _sums(look: Look, query: TotalsQuery | PeopleQuery) -> Subject:
 
 def show_totals(look: Look, query: TotalsDiff) -> Shown:
     """What changed of the totals, and by which events."""
-    return _page(look, _sums(look, query), _before(look, query), query)
+    return _page(look, _sums(look, query), query)
 
 
 def show_participation(look: Look, query: PeopleDiff) -> Shown:
     """What changed of participation, and by which events."""
-    return _page(look, _sums(look, query), _before(look, query), query)
+    return _page(look, _sums(look, query), query)
 
 
 def show_totals_restated(look: Look, query: TotalsRestated) -> Shown:
@@ -194,8 +201,7 @@ def _restated(look: Look, query: TotalsRestated | PeopleRestated) -> Shown:
     """A difference along what is known, of one period. Raises InvalidCommand without a period."""
     if query.month is UNSET and (query.from_month is UNSET or query.to_month is UNSET):
         raise InvalidCommand("month", reason="name a month, or from_month and to_month")
-    before = look.at(query.published_at, query.as_of, "published_at")
-    return _page(look, _sums(look, query), before, query)
+    return _page(look, _sums(look, query), query)
 
 
 VIEWS = (

@@ -37,6 +37,7 @@ from projections.scope import (
     sees_heads,
     sees_members,
 )
+from projections.standing import Standing
 
 #: Name of a figure as it stands in an answer.
 Figure = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,64}$(?!\n)", examples=["verified_minutes"])]
@@ -147,13 +148,26 @@ class AccountFigure(Explaining, frozen=True, kw_only=True):
 _Asked = Explaining | TotalsFigure | PeopleFigure
 
 
-def _page(look: Look, query: _Asked, figure: str, basis: Basis) -> Shown:
-    """A page of legs. What comes to the log meanwhile does not shift the later pages."""
-    until, told = unpack(query.cursor, Place) if query.cursor else Place(look.position, 0)
-    if not (0 <= until <= look.position and told >= 0):
+def _place(look: Look, query: _Asked) -> Place:
+    """Where the page begins. Raises InvalidCommand."""
+    place = unpack(query.cursor, Place) if query.cursor else Place(look.position, 0)
+    if place.told < 0:
         raise InvalidCommand("cursor", reason="not a cursor of this list")
-    within = (leg for leg in explain.legs(basis, figure) if leg.position <= until)
-    found = list(islice(within, told, told + query.limit + 1))
+    return place
+
+
+def _standing(look: Look, query: _Asked) -> Standing:
+    """The moment of the first page: what came since may say what counts, such as for a fund.
+
+    Raises InvalidCommand.
+    """
+    return look.paged(_place(look, query).until)
+
+
+def _page(look: Look, query: _Asked, figure: str, basis: Basis) -> Shown:
+    """A page of legs; all pages are of the same moment."""
+    until, told = _place(look, query)
+    found = list(islice(explain.legs(basis, figure), told, told + query.limit + 1))
     page = found[: query.limit]
     more = Place(until, told + query.limit) if len(found) > query.limit else None
     answer = Explained(
@@ -184,7 +198,7 @@ def show_member(look: Look, query: MemberFigure) -> Shown:
     """The legs of a member's figure."""
     check_member(look.live, look.caller, query.member)
     look.saw(f"member/{query.member}")
-    basis = of_member(look.standing, query.member, filters_of(query, "member"))
+    basis = of_member(_standing(look, query), query.member, filters_of(query, "member"))
     if query.entry is not UNSET:
         # An entry that is named is seen or it is as if it were not: there is no sum to keep true.
         basis = basis.within(look.visibility.sees)
@@ -196,7 +210,7 @@ def show_policy(look: Look, query: PolicyFigure) -> Shown:
     require_whole(look.caller)
     check_policy(look.live, look.caller, query.policy)
     look.saw(f"policy/{query.policy}")
-    return _page(look, query, query.figure, of_policy(look.standing, query.policy))
+    return _page(look, query, query.figure, of_policy(_standing(look, query), query.policy))
 
 
 def show_fund(look: Look, query: FundFigure) -> Shown:
@@ -205,19 +219,18 @@ def show_fund(look: Look, query: FundFigure) -> Shown:
     look.saw(f"fund/{query.fund}")
     sees_members(look.caller, query.figure)
     filters = filters_of(query, "fund")
-    return _page(look, query, query.figure, of_fund(look.standing, query.fund, filters))
+    return _page(look, query, query.figure, of_fund(_standing(look, query), query.fund, filters))
 
 
 def show_source(look: Look, query: SourceFigure) -> Shown:
     """The legs of a source's figure, over all funds."""
     check_source(look.caller, query.source)
-    found = fund_usage.source_usage(
-        look.standing.source(query.source), query.source, query.source_kind
-    )
+    at = _standing(look, query)
+    found = fund_usage.source_usage(at.source(query.source), query.source, query.source_kind)
     for fund in found.funds:
         look.saw(f"fund/{fund.fund}")
     funds = [fund.fund for fund in found.funds]
-    basis = of_source(look.standing, query.source, funds, query.source_kind)
+    basis = of_source(at, query.source, funds, query.source_kind)
     return _page(look, query, query.figure, basis)
 
 
@@ -226,7 +239,7 @@ def show_totals(look: Look, query: TotalsFigure) -> Shown:
     filters = filters_of(query)
     check_slice(look.live, look.caller, filters)
     look.saw("totals")
-    return _page(look, query, query.figure, of_totals(look.standing, filters))
+    return _page(look, query, query.figure, of_totals(_standing(look, query), filters))
 
 
 def show_participation(look: Look, query: PeopleFigure) -> Shown:
@@ -234,7 +247,7 @@ def show_participation(look: Look, query: PeopleFigure) -> Shown:
     filters = filters_of(query)
     check_slice(look.live, look.caller, filters)
     look.saw("participation")
-    basis = of_participation(look.standing, filters)
+    basis = of_participation(_standing(look, query), filters)
     if not sees_heads(look.caller):
         basis = active_of(basis)
     return _page(look, query, query.figure, basis)
@@ -244,7 +257,7 @@ def show_account(look: Look, query: AccountFigure) -> Shown:
     """The legs of an account; the whole log is looked through."""
     require_whole(look.caller)
     look.saw(f"account/{query.account}")
-    basis = of_account(look.standing, query.account, query.region or "")
+    basis = of_account(_standing(look, query), query.account, query.region or "")
     return _page(look, query, query.account, basis)
 
 
