@@ -4,7 +4,7 @@ While the log is read row by row for the folds, another thread takes the same lo
 columns, so two engines take hardly longer than one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
@@ -74,9 +74,11 @@ class TwoEngines:
         self._rows.clear()
         self._reads.write(self._generation, after, folded.position, deltas, folded.leaf)
 
-    def hold(self, segments: Iterable[Segment]) -> None:
-        """Hold what is sealed against the columns of the log. Raises BadSegment."""
+    def hold(self, segments: Sequence[Segment]) -> None:
+        """Hold what is sealed against the columns of the log. Raises BadSegment, CorruptLog."""
         self._taken_apart.result()
+        # Meanwhile the log may have grown and been sealed beyond what was taken apart.
+        self._columns.extend(max((each.manifest.last for each in segments), default=0))
         cells: list[Path] = []
         for segment in segments:
             manifest = segment.manifest

@@ -1,5 +1,6 @@
 """Read models made in two ways agree; what is stored otherwise is named with its first event."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from ledger.store.log import LogStore
 from projections.database import Reads
 from projections.runner import catch_up
+from projections.segments import seal
 from projections.totals import TOTALS, TotalsFold
 from projections.two_engines import Parting, TwoEngines
 from tests.told import ROWS
@@ -78,6 +80,18 @@ def test_a_fault_is_named_by_its_figure_and_first_event(
     (found,) = compared(told, reads)
     assert (found.engine, found.table, found.figure) == ("stored", fault.table, fault.figure)
     assert found.position == fault.position
+
+
+def test_what_was_sealed_since_the_check_began_is_held_against_the_log_too(
+    told: LogStore, reads: Reads, tmp_path: Path
+) -> None:
+    """The log grows while it is checked, and somebody seals it: nothing is wrong with that."""
+    catch_up(told, reads)
+    begun = len(ROWS) - 10
+    with TwoEngines(told, reads, begun) as engines:
+        engines.take(ROWS[:begun])
+        engines.hold(seal(told, tmp_path, until=len(ROWS)))
+        assert engines.compare() == []
 
 
 def test_a_list_that_was_cut_is_named_by_what_is_missing(told: LogStore, reads: Reads) -> None:
