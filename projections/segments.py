@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -106,7 +106,7 @@ def sealed(folder: Path) -> list[Segment]:
 
 
 def check_whole(folder: Path) -> None:
-    """Every manifest has its files beside it. Raises BadSegment.
+    """Every manifest has its files beside it, and one that ends in front of it. Raises BadSegment.
 
     Where one has not, `sealed` ends before it and the log is read instead: right, but what was
     sealed to be kept is gone.
@@ -117,6 +117,31 @@ def check_whole(folder: Path) -> None:
             # Where a segment is replaced meanwhile, its manifest goes before its files.
             if not (folder / file.name).exists() and path.exists():
                 raise BadSegment("segment", file=file.name, error="missing")
+    if _behind_a_gap(folder):
+        # Manifests that come and go while the folder is listed may look like one.
+        with _alone(folder):
+            found = _behind_a_gap(folder)
+        if found:
+            error = f"nothing is sealed in front of it from {found.after + 1} on"
+            raise BadSegment("segment", file=found.manifest.columns.name, error=error)
+
+
+class _Gap(NamedTuple):
+    """Up to where segments follow each other, and the one that begins further on."""
+
+    after: int
+    manifest: Manifest
+
+
+def _behind_a_gap(folder: Path) -> _Gap | None:
+    """The first gap between segments. Raises BadSegment."""
+    found = [manifest for path in folder.glob("*.json") if (manifest := _manifest(path))]
+    after = 0
+    for manifest in sorted(found, key=lambda each: each.first):
+        if manifest.first > after + 1:
+            return _Gap(after, manifest)
+        after = max(after, manifest.last)
+    return None
 
 
 def _manifest(path: Path) -> Manifest | None:

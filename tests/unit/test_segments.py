@@ -21,6 +21,7 @@ from projections.segments import (
     Manifest,
     Segment,
     cells_of,
+    check_whole,
     opened,
     seal,
     sealed,
@@ -180,6 +181,32 @@ def test_what_does_not_follow_is_not_sealed(name: str, folder: Path) -> None:
     segments = seal(STORE, folder, until=60, events=EVENTS)
     assert bounds(segments) == [(1, 25), (26, 50), (51, 60)]
     verify(sealed(folder), STORE)
+
+
+#: What happens to the first two segments, and what of it is told.
+GONE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a manifest in front": (lambda folder: manifest_of(folder, 1).unlink(), "from 1 on"),
+    "a manifest in the middle": (lambda folder: manifest_of(folder, 26).unlink(), "from 26 on"),
+    "events in the middle": (lambda folder: changed(folder, first=27), "from 26 on"),
+}
+
+
+def manifest_of(folder: Path, first: int) -> Path:
+    (path,) = folder.glob(f"{first:012}-*.json")
+    return path
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_what_is_gone_in_front_of_a_segment_is_missed(name: str, folder: Path) -> None:
+    """The log has it still, but it was sealed to be kept."""
+    check_whole(folder)
+    lose, where = GONE[name]
+    lose(folder)
+    with pytest.raises(BadSegment) as raised:
+        check_whole(folder)
+    assert where in str(raised.value.facts["error"])
+    seal(STORE, folder, until=60, events=EVENTS)  # again, from the log
+    check_whole(folder)
 
 
 def flip(path: Path) -> None:
