@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -40,10 +39,14 @@ class HttpLog:
     """A log's HTTP service. `secret` is any key of it."""
 
     def __init__(self, url: str, secret: str | None) -> None:
+        """Nothing is asked yet. Raises LogNotReached for what is no address or no key."""
         import httpx  # noqa: PLC0415 (not for --help)
 
         headers = {"authorization": f"Bearer {secret}"} if secret else {}
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=WAIT_S)
+        try:
+            self._client = httpx.Client(base_url=url, headers=headers, timeout=WAIT_S)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise LogNotReached("log", reason=type(error).__name__) from None
 
     def checkpoint(self) -> bytes:
         """The signed checkpoint it shows now. Raises LogNotReached."""
@@ -153,4 +156,4 @@ class FolderLog:
 
 def is_url(source: str) -> bool:
     """Whether a source is asked over HTTP."""
-    return urlsplit(source).scheme in ("http", "https")
+    return source.lower().startswith(("http://", "https://"))

@@ -287,8 +287,10 @@ def test_a_witness_of_a_database_and_of_a_folder(desk: Desk) -> None:
     desk.refused("witness check @first --witness-key " + public, "bad_checkpoint")
     desk.path("out/checkpoint").write_bytes(desk.path("first").read_bytes())
     desk.refused(watch.format("@out"), "log_rolled_back")
-    for missing in ("@nowhere", "http://127.0.0.1:9"):
+    no_address = ("http://[::1", "http://127.0.0.1:nine")
+    for missing in ("@nowhere", "http://127.0.0.1:9", *no_address):
         desk.refused(watch.format(missing), "log_not_reached")
+    desk.refused(watch.format("http://127.0.0.1:9") + " --key clé", "log_not_reached")
     desk.refused(watch.format("@out").replace("@w.key", "@log.key"), "invalid_settings", 2)
     desk.refused("witness check-fork @first", "bad_proof")
 
