@@ -9,12 +9,12 @@ from api.cli import display
 from api.cli.program import Command
 from api.cli.progress import progress
 from api.cli.session import Session, session
-from api.cli.signed_files import output_option, put
+from api.cli.signed_files import known_key, output_option, put
 from ledger.domain.errors import CheckpointNotFound
 from ledger.log.checkpoint import parse_checkpoint, parse_note
 
 if TYPE_CHECKING:
-    from ledger.store.log import KeptCheckpoint, LogStore
+    from ledger.store.log import KeptCheckpoint
 
 #: Checkpoints listed at once.
 PAGE = 1000
@@ -32,11 +32,16 @@ def sign(now: Session) -> "KeptCheckpoint":
         return Checkpoints(store, signer).sign(advance=advance)
 
 
-def find(store: "LogStore", size: int) -> "KeptCheckpoint":
+def own_key(now: Session) -> str:
+    """The public side of the signing key that is set, empty where there is none."""
+    return str(known_key(now, None) or "")
+
+
+def find(now: Session, size: int) -> "KeptCheckpoint":
     """The checkpoint of exactly this size. Raises CheckpointNotFound."""
     from ledger.checkpoints import kept_at  # noqa: PLC0415 (not for --help)
 
-    kept = kept_at(store, size)
+    kept = kept_at(now.open().store, size, own_key(now))
     if kept is None:
         raise CheckpointNotFound("size", size=size)
     return kept
@@ -58,7 +63,7 @@ def run(*, size: int | None, output: Path | None, listed: bool) -> None:
     if listed:
         show_all(now)
         return
-    kept = sign(now) if size is None else find(now.open().store, size)
+    kept = sign(now) if size is None else find(now, size)
     if output is not None or not now.json:
         put(output, kept.note)
     if now.json:

@@ -51,10 +51,9 @@ def covering(now: Session, position: int, size: int | None) -> "KeptCheckpoint":
 
     Raises CheckpointNotFound.
     """
-    store = now.open().store
     if size is not None:
-        return checkpoint.find(store, size)
-    kept = store.last_checkpoint()
+        return checkpoint.find(now, size)
+    kept = now.open().store.last_checkpoint(checkpoint.own_key(now))
     return kept if kept is not None and kept.size >= position else checkpoint.sign(now)
 
 

@@ -89,7 +89,7 @@ def sign_at(store: LogStore, signer: Signer, size: int) -> bytes:
     Raises CorruptLog, InvalidSettings; Unavailable when more was signed meanwhile.
     """
     verifier = str(signer.verifier)
-    kept = kept_at(store, size)
+    kept = kept_at(store, size, verifier)
     if kept is not None and kept.verifier == verifier:
         return kept.note
     last = store.last_checkpoint(verifier)

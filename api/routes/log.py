@@ -82,7 +82,7 @@ async def _sign(runtime: Runtime) -> KeptCheckpoint:
 
 
 async def _find(runtime: Runtime, size: int) -> KeptCheckpoint:
-    kept = await run_in_threadpool(kept_at, runtime.ledger.store, size)
+    kept = await run_in_threadpool(kept_at, runtime.ledger.store, size, _own_key(runtime))
     if kept is None:
         raise CheckpointNotFound("size", size=size)
     return kept
@@ -106,7 +106,7 @@ async def inclusion(request: Request) -> Response:
     runtime = runtime_of(request)
     await runtime.admit(request)
     query = read_query(request, InclusionQuery)
-    return _answer(await run_in_threadpool(_inclusion, runtime.ledger.store, query))
+    return _answer(await run_in_threadpool(_inclusion, runtime, query))
 
 
 async def consistency(request: Request) -> Response:
@@ -114,15 +114,21 @@ async def consistency(request: Request) -> Response:
     runtime = runtime_of(request)
     await runtime.admit(request)
     query = read_query(request, ConsistencyQuery)
-    return _answer(await run_in_threadpool(_consistency, runtime.ledger.store, query))
+    return _answer(await run_in_threadpool(_consistency, runtime, query))
 
 
-def _inclusion(store: LogStore, query: InclusionQuery) -> Inclusion:
-    size = _size(store, query.size, "size")
+def _own_key(runtime: Runtime) -> str:
+    """The public side of the service's signing key, empty where it has none."""
+    return runtime.checkpoints.verifier if runtime.checkpoints else ""
+
+
+def _inclusion(runtime: Runtime, query: InclusionQuery) -> Inclusion:
+    store, own = runtime.ledger.store, _own_key(runtime)
+    size = _size(store, own, query.size, "size")
     if query.position > size:
         raise InvalidCommand("position", reason=f"the tree has {size} events")
     hashes = tree.prove_inclusion(store, query.position, size)
-    kept, index = kept_at(store, size), query.position - 1
+    kept, index = kept_at(store, size, own), query.position - 1
     (stored,) = store.select_hashes([query.position])
     return Inclusion(
         position=query.position,
@@ -135,11 +141,12 @@ def _inclusion(store: LogStore, query: InclusionQuery) -> Inclusion:
     )
 
 
-def _consistency(store: LogStore, query: ConsistencyQuery) -> Consistency:
-    old, new = query.from_, _size(store, query.to, "to")
+def _consistency(runtime: Runtime, query: ConsistencyQuery) -> Consistency:
+    store, own = runtime.ledger.store, _own_key(runtime)
+    old, new = query.from_, _size(store, own, query.to, "to")
     if old > new:
         raise InvalidCommand("from", reason=f"the later tree has {new} events")
-    hashes, kept = tree.prove_consistency(store, old, new), kept_at(store, new)
+    hashes, kept = tree.prove_consistency(store, old, new), kept_at(store, new, own)
     return Consistency(
         from_=old,
         to=new,
@@ -150,10 +157,10 @@ def _consistency(store: LogStore, query: ConsistencyQuery) -> Consistency:
     )
 
 
-def _size(store: LogStore, size: int | None, at: str) -> int:
+def _size(store: LogStore, own: str, size: int | None, at: str) -> int:
     """The size that is meant. Raises InvalidCommand when the log is not so long."""
     if size is None:
-        return last_kept(store).size
+        return last_kept(store, own).size
     head, _ = store.glance(())
     if size > head:
         raise InvalidCommand(at, reason=f"the log has {head} events")

@@ -19,18 +19,24 @@ from ledger.store.tree import frontier_at, origin_of, rows_between
 Advance = Callable[[int], None]
 
 
-def last_kept(store: LogStore) -> KeptCheckpoint:
-    """The largest checkpoint that was signed. Raises CheckpointNotFound."""
-    kept = store.last_checkpoint()
+def last_kept(store: LogStore, own: str = "") -> KeptCheckpoint:
+    """The largest checkpoint that the key `own` has signed, or where there is none, any key.
+
+    Raises CheckpointNotFound.
+    """
+    kept = store.last_checkpoint(own) or store.last_checkpoint()
     if kept is None:
         raise CheckpointNotFound("checkpoint")
     return kept
 
 
-def kept_at(store: LogStore, size: int) -> KeptCheckpoint | None:
-    """A checkpoint of exactly this size, None when none was signed."""
-    kept = next(iter(store.checkpoints(size - 1, 1)), None)
-    return kept if kept is not None and kept.size == size else None
+def kept_at(store: LogStore, size: int, own: str = "") -> KeptCheckpoint | None:
+    """A checkpoint of exactly this size, None when none was signed.
+
+    Where several keys have signed it, that of the key `own`: another may be one of before.
+    """
+    kept = [each for each in store.checkpoints(size - 1, 1) if each.size == size]
+    return next((each for each in kept if each.verifier == own), kept[0] if kept else None)
 
 
 class Checkpoints:
@@ -39,7 +45,8 @@ class Checkpoints:
     def __init__(self, store: LogStore, signer: Signer) -> None:
         self._store = store
         self._signer = signer
-        self._verifier = str(signer.verifier)
+        #: The public key, as text.
+        self.verifier = str(signer.verifier)
         self._lock = threading.Lock()
         self._origin = ""
         #: How far the lines have been read back and found right, and the frontier there.
@@ -71,7 +78,7 @@ class Checkpoints:
         """Go on from the last checkpoint of this key, if it is what the stored tree says."""
         self._origin = origin_of(self._store)
         self._signer.check_origin(self._origin)
-        kept = self._store.last_checkpoint(self._verifier)
+        kept = self._store.last_checkpoint(self.verifier)
         if kept is None:
             self._size, self._frontier = 0, []
             return
@@ -94,7 +101,7 @@ class Checkpoints:
     def _keep(self) -> KeptCheckpoint:
         """Sign, and keep what was signed: after that it may be shown, even if we die here."""
         found = Checkpoint(self._origin, self._size, merkle.root(self._frontier))
-        kept = KeptCheckpoint(self._size, self._verifier, self._signer.sign_checkpoint(found))
+        kept = KeptCheckpoint(self._size, self.verifier, self._signer.sign_checkpoint(found))
         self._store.keep_checkpoint(kept)
         return kept
 

@@ -266,6 +266,23 @@ def test_what_another_key_has_signed_is_not_the_logs_word(
     assert "by whatever key" not in desk.do("check --no-figures --log-key @log.pub")
 
 
+def test_after_a_change_of_keys_all_is_signed_with_the_new_one(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the old one has signed the log at the same size, whichever stands first."""
+    desk = sqlite_desk
+    desk.path("line").write_bytes(desk.terminal.lines()[6] + b"\n")
+    for name in ("new1", "new2", "new3"):
+        public = desk.json(f"keygen @{name}.key")["verifier"]
+        monkeypatch.setenv("LEDGER_SIGNING_KEY_FILE", str(desk.path(f"{name}.key")))
+        desk.do("checkpoint --output @now")
+        for size in ("", f"--size {EVENTS}"):
+            desk.do(f"proof inclusion 7 --output @proof {size}")
+            desk.do(f"proof check @proof --line @line --log-key {public} --checkpoint @now")
+            desk.do(f"proof consistency 5 --output @growth {size}")
+            assert desk.path("now").read_bytes() in desk.path("growth").read_bytes()
+
+
 # a witness
 
 

@@ -13,11 +13,13 @@ from api.cli.log_source import HttpLog, LogNotReached
 from api.client import Client
 from api.metrics import Metrics
 from api.runtime import Runtime
+from ledger.application import Ledger
+from ledger.checkpoints import Checkpoints
 from ledger.domain.errors import InvalidSettings, Unavailable
 from ledger.domain.values import Terms
 from ledger.log import checkpoint, merkle, tlog_proof
 from ledger.log.receipt import Receipt, check_receipt
-from ledger.log.signer import write_signer
+from ledger.log.signer import Signer, write_signer
 from ledger.receipts import Receipts
 from ledger.settings import Settings
 from ledger.witness import Witness
@@ -37,7 +39,7 @@ from tests.http_service import (
 )
 from tests.office import REGION
 from tests.opened import on_sqlite
-from tests.signed_log import LOG_KEY, WITNESS_KEY, signer
+from tests.signed_log import LOG_KEY, OTHER_KEY, WITNESS_KEY, signer
 
 VERIFIER: Final = LOG_KEY.verifier
 ROLES: Final = ("admin",)
@@ -305,6 +307,28 @@ def test_no_receipt_is_no_failed_write(
             assert [result["outcome"] for result in results] == ["done", "done"]
         again = register(client, name, command_id)
         assert receipt_in(again["signed_receipt"]).first == body["first_position"]
+
+
+@pytest.mark.parametrize("own", [LOG_KEY, OTHER_KEY])
+def test_proofs_lead_to_what_the_services_own_key_has_signed(
+    signing: Settings, database_url: str, key: Key, own: Signer
+) -> None:
+    """Whichever other key has signed the log at the same size."""
+    ledger = Ledger(signing)
+    for each in (LOG_KEY, OTHER_KEY):
+        kept = Checkpoints(ledger.store, each).sign()
+    ledger.close()
+    service = Settings(database_url=database_url, signing_key=write_signer(own))
+    with started(service) as client:
+        client.headers.update(key)
+        for size in ({}, {"size": kept.size}):
+            note = client.get("/v1/log/checkpoint", params=size).content
+            assert checkpoint.check(note, own.verifier).size == kept.size
+            asked = {"position": 1, **size}
+            proof = client.get("/v1/log/proof/inclusion", params=asked).json()["tlog_proof"]
+            assert proof.endswith(note.decode())
+        grown = client.get("/v1/log/proof/consistency", params={"from": 1}).json()["proof"]
+        assert grown.endswith(note.decode())
 
 
 # a witness
