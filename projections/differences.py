@@ -135,7 +135,8 @@ def difference(
 
     Raises NotFound when it is at neither, InvalidCommand.
     """
-    key = subject.name, before.moment[:2], after.moment[:2]
+    # With their times: the stars of a member are those of its day.
+    key = subject.name, before.moment, after.moment
     kept = comparisons or Comparisons[Compared]()
     compared = kept.of(key, lambda: _compare(subject, before, after))
     return Difference(

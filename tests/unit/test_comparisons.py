@@ -2,10 +2,21 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import cast
 
 import pytest
+from msgspec import Struct
 
+from projections.basis import Basis
 from projections.comparisons import Comparisons
+from projections.differences import Compared, difference
+from projections.moments import Moment
+from projections.past import Pasts
+from projections.session import Snapshot
+from projections.standing import Standing
+from projections.subjects import Subject
+from tests.told import STORE
 
 
 class Compare:
@@ -63,3 +74,28 @@ def test_a_failure_is_told_and_not_kept() -> None:
         with pytest.raises(ValueError, match="no such thing"):
             comparisons.of("key", fail)
     assert comparisons.of("key", lambda: 3) == 3
+
+
+class Told(Struct):
+    """An answer that depends on the time asked for, as the stars of a member do."""
+
+    stars: int
+
+
+def test_what_is_told_of_a_time_is_not_told_of_another() -> None:
+    """Also where nothing was recorded between the two, so that both are at one position."""
+
+    def stars(at: Standing) -> Told:
+        assert at.moment.time is not None
+        return Told(stars=at.moment.time.month)
+
+    def changed(month: int) -> list[tuple[int, int]]:
+        times = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, month, 1, tzinfo=UTC))
+        before, after = (Standing(STORE, live, pasts, Moment(9, None, time)) for time in times)
+        found = difference(subject, before, after, comparisons=kept)
+        return [(each.before, each.after) for each in found.figures]
+
+    live, pasts, kept = cast("Snapshot", None), Pasts(STORE), Comparisons[Compared]()
+    subject = Subject(("member", "V1"), stars, lambda at: Basis(at, {}, lambda *_: ()))
+    assert changed(2) == [(1, 2)]
+    assert changed(3) == [(1, 3)]
