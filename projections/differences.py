@@ -135,9 +135,8 @@ def difference(
 
     Raises NotFound when it is at neither, InvalidCommand.
     """
-    # With their times: the stars of a member are those of its day.
-    key = subject.name, before.moment, after.moment
-    kept = comparisons or Comparisons[Compared]()
+    key = subject.name, before.moment[:2], after.moment[:2]
+    kept = comparisons if comparisons and subject.name else Comparisons[Compared]()
     compared = kept.of(key, lambda: _compare(subject, before, after))
     return Difference(
         position=after.moment.position,

@@ -18,8 +18,8 @@ from projections.standing import Standing
 class Subject(NamedTuple):
     """Figures that are answered together."""
 
-    #: The same for the same figures with the same events.
-    name: tuple[object, ...]
+    #: The same for the same figures with the same events; None where the clock has a say as well.
+    name: tuple[object, ...] | None
     answer: Callable[[Standing], Struct]
     basis: Callable[[Standing], Basis]
     #: Verified minutes by member, where distinct people are counted.
@@ -27,9 +27,9 @@ class Subject(NamedTuple):
 
 
 def member(member: str) -> Subject:
-    """A member's balance."""
+    """A member's balance; the stars of now are those of today."""
     return Subject(
-        ("member", member),
+        None,
         lambda at: balances.member_balance(at.member(member), member),
         lambda at: basis.of_member(at, member),
     )

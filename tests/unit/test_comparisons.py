@@ -15,7 +15,7 @@ from projections.moments import Moment
 from projections.past import Pasts
 from projections.session import Snapshot
 from projections.standing import Standing
-from projections.subjects import Subject
+from projections.subjects import Subject, member
 from tests.told import STORE
 
 
@@ -82,8 +82,9 @@ class Told(Struct):
     stars: int
 
 
-def test_what_is_told_of_a_time_is_not_told_of_another() -> None:
-    """Also where nothing was recorded between the two, so that both are at one position."""
+def test_what_the_clock_has_a_say_in_is_compared_anew() -> None:
+    """Also where nothing was recorded between two times, so that both are at one position."""
+    assert member("V1").name is None
 
     def stars(at: Standing) -> Told:
         assert at.moment.time is not None
@@ -96,6 +97,6 @@ def test_what_is_told_of_a_time_is_not_told_of_another() -> None:
         return [(each.before, each.after) for each in found.figures]
 
     live, pasts, kept = cast("Snapshot", None), Pasts(STORE), Comparisons[Compared]()
-    subject = Subject(("member", "V1"), stars, lambda at: Basis(at, {}, lambda *_: ()))
+    subject = Subject(None, stars, lambda at: Basis(at, {}, lambda *_: ()))
     assert changed(2) == [(1, 2)]
     assert changed(3) == [(1, 3)]
