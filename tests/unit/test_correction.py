@@ -104,7 +104,9 @@ def test_a_correction_keeps_within_what_the_entry_and_the_day_may_earn() -> None
     ledger.when(correct(110)).then_event(HoursCorrected, credit_before=100, credit_after=100)
     ledger.when(correct(40)).then_event(HoursCorrected, credit_before=100, credit_after=40)
     lower = correct(119, "V0001-2")
-    ledger.when(lower).then_event(HoursCorrected, credit_before=50, credit_after=100)
+    ledger.when(lower, by=OTHER_VERIFIER).then_event(
+        HoursCorrected, credit_before=50, credit_after=100
+    )
 
 
 def test_a_correction_of_hours_without_a_rule_or_of_training_moves_no_credit() -> None:
@@ -153,6 +155,23 @@ def test_minutes_are_raised_by_someone_who_had_no_hand_in_them() -> None:
     ledger.when(correct(100), by=OTHER_VERIFIER).then_refused("four_eyes", at="entry")
     ledger.when(correct(100), by=VERIFIER).then_refused("four_eyes", at="entry")
     ledger.given(correct(100), by=ADMIN)
+
+
+@pytest.mark.parametrize("by", [BOTH, VERIFIER, MEMBER])
+def test_credit_does_not_rise_by_who_had_a_hand_in_it_when_minutes_are_lowered(by: Any) -> None:
+    ledger = county_at_work().given(
+        accrual("CAP", day_max=120, effective_on=SATURDAY),
+        log_hours(),
+        log_hours(source="app", source_ref="1"),
+        verify_hours(),
+        verify_hours("V0001-2"),
+        void(),
+    )
+    lower = correct(119, "V0001-2")
+    ledger.when(lower, by=by).then_refused("four_eyes", at="entry")
+    ledger.when(lower, by=OTHER_VERIFIER).then_event(
+        HoursCorrected, before=120, after=119, credit_before=0, credit_after=119
+    )
 
 
 @pytest.mark.parametrize("by", [BOTH, VERIFIER, MEMBER])

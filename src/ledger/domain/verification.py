@@ -90,7 +90,8 @@ def correct_hours(command: CorrectHours, books: Books, act: Act) -> Decision:
     """Correct the minutes of a verified entry; its credit follows by the rule it was verified by.
 
     Raises InvalidCommand, EntryNotFound, EntryNotVerified, ReasonRequired, MinutesOutOfRange,
-    NothingChanges, CreditSpent, and when raised: EvidenceFixed, FourEyes, DayOverfull.
+    NothingChanges, CreditSpent; when minutes or credit rise, FourEyes, and when minutes do,
+    EvidenceFixed, DayOverfull.
     """
     member, entry = find_entry(command, books, act)
     reason_code = check_verified(command, member, entry)
@@ -104,6 +105,9 @@ def correct_hours(command: CorrectHours, books: Books, act: Act) -> Decision:
     kept = entry.standing.rule
     rule = None if kept is None else books.rulebook.accruals[kept]
     credit = credit_of(rule, member, entry, after)
+    if credit > entry.credit:
+        # Fewer minutes may earn more too: what others had earned of the day is free again.
+        check_four_eyes(member, entry, act.caller)
     event = replace(
         like(e.HoursCorrected, entry.heading, act),
         entry=f"{member.id}-{entry.number}",
@@ -220,15 +224,20 @@ def check_raise(member: Member, entry: Entry, after: int, books: Books, caller: 
     about = entry.heading
     if about.facts["evidence"] == "system":
         raise EvidenceFixed("minutes", before=entry.verified)
+    check_four_eyes(member, entry, caller)
+    day = entry.service_on
+    limits = books.rulebook.limits(about.facts["region"], day)
+    check_day_room(after - entry.verified, member.entries.live_on(day), day, limits, caller)
+
+
+def check_four_eyes(member: Member, entry: Entry, caller: Caller) -> None:
+    """Whoever recorded an entry, verified it or is the member adds nothing to it. FourEyes."""
     if (
-        caller.holder == about.recorder
+        caller.holder == entry.heading.recorder
         or caller.holder in entry.standing.verifiers
         or member.id in caller.members
     ):
         raise FourEyes("entry", entry=f"{member.id}-{entry.number}")
-    day = entry.service_on
-    limits = books.rulebook.limits(about.facts["region"], day)
-    check_day_room(after - entry.verified, member.entries.live_on(day), day, limits, caller)
 
 
 def credit_of(rule: e.AccrualRuleSet | None, member: Member, entry: Entry, minutes: int) -> int:
