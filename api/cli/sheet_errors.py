@@ -5,6 +5,7 @@ yet are no blank cells: what a blank one means must not be read into them.
 """
 
 import posixpath
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,9 +19,14 @@ Errors = dict[int, dict[int, str]]
 
 _WORKBOOK: Final = "xl/workbook.xml"
 _RELATIONS: Final = "xl/_rels/workbook.xml.rels"
-#: Without one of these a sheet has no such cell and need not be parsed.
-_SIGNS: Final = (b't="e"', b"t='e'", b"<f", b":f>", b":f ")
+#: Without one of these a sheet has no such cell, and need not be parsed, which takes many times as
+#: long: an error, or a formula behind which the cell ends or has a blank value.
+_SIGNS: Final = (b't="e"', b"t='e'", b"f/>")
+_BLANK: Final = rb"\s*<(?:/|(?:\w+:)?v\s*(?:/>|>\s*</))"
+_UNWORKED: Final = (re.compile(b"f>" + _BLANK), re.compile(b"f [^>]*/>" + _BLANK))
 _BLOCK: Final = 1 << 20
+#: No sign is longer.
+_SIGN_MAX: Final = 1 << 10
 
 
 def errors_of(path: Path, sheet: str) -> Errors:
@@ -70,9 +76,9 @@ def _may_have_any(part: IO[bytes]) -> bool:
     before = b""
     while block := part.read(_BLOCK):
         text = before + block
-        if any(sign in text for sign in _SIGNS):
+        if any(sign in text for sign in _SIGNS) or any(p.search(text) for p in _UNWORKED):
             return True
-        before = text[-len(_SIGNS[0]) :]
+        before = text[-_SIGN_MAX:]
     return False
 
 
