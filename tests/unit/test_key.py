@@ -85,9 +85,13 @@ def test_the_same_act_issues_one_key() -> None:
         issue_key(issue(), ledger.books, act)
 
 
-def test_a_key_expires_in_the_future() -> None:
-    county_at_work().when(issue(expires_on=TODAY)).then_refused("invalid_command", at="expires_on")
-    county_at_work().when(issue(expires_on=date(2025, 6, 17))).then_event(KeyIssued)
+def test_a_key_may_be_good_for_today_alone_and_is_not_issued_expired() -> None:
+    ledger = county_at_work()
+    ledger.when(issue(expires_on=date(2025, 6, 15))).then_refused(
+        "invalid_command", at="expires_on", today="2025-06-16"
+    )
+    key = str(ledger.when(issue(expires_on=TODAY)).answer["key"])
+    assert find_key(ledger.books, key, ADMIN).is_valid(on=TODAY)
 
 
 def test_a_key_names_a_member_who_is_there() -> None:

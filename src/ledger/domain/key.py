@@ -122,7 +122,7 @@ def issue_key(command: IssueKey, books: Books, act: Act) -> Decision:
         raise Forbidden(scope)
     if command.member is not None:
         find_member(books, command.member, act.caller)
-    if command.expires_on <= act.today:
+    if command.expires_on < act.today:
         today = act.today.isoformat()
         raise InvalidCommand("expires_on", reason="it has expired already", today=today)
     key = key_id(act.seed, act.line)
