@@ -1,14 +1,20 @@
 """Hazards 6 and 18: what follows the log neither stops silently nor waits for what it skips."""
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ledger.application import Ledger
 from ledger.domain.access import operator
 from ledger.domain.commands import IssueKey, OpenLedger, RegisterMember, RevokeKey
 from ledger.domain.errors import Unavailable
+from ledger.line_check import check_stored
 from ledger.settings import Settings
 from ledger.store.log import LogStore
 from projections.database import Reads, open_reads
@@ -109,3 +115,29 @@ def test_who_is_far_behind_takes_batch_after_batch(told: LogStore, reads: Reads)
         projector = Projector(snapshot)
     assert follow(told, reads, projector, 7) == len(ROWS)
     assert reads.position == len(ROWS)
+
+
+@pytest.mark.parametrize("grown", range(4))
+def test_a_log_that_is_restored_and_grows_is_read_anew_by_who_writes(
+    sqlite_url: str, grown: int
+) -> None:
+    """By positions alone it may look like the one that was written to."""
+    settings = Settings(database_url=sqlite_url)
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    backup = path.with_name("backup")
+    with closing(Ledger(settings, create=True)) as ledger:
+        ledger.execute(OpenLedger(origin="t.example"), BOSS)
+        with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(backup)) as copy:
+            file.backup(copy)
+        for member in ("V1", "V2"):
+            ledger.execute(RegisterMember(member=member, region="330424"), BOSS)
+        for found in path.parent.glob(f"{path.name}*"):
+            found.unlink()
+        backup.rename(path)
+        with closing(Ledger(settings)) as other:
+            for number in range(grown):
+                other.execute(RegisterMember(member=f"W{number}", region="330424"), BOSS)
+        for member in ("V3", "V1"):
+            answer = ledger.execute(RegisterMember(member=member, region="330424"), BOSS)
+        assert answer.position == grown + 3
+        assert check_stored(ledger.store, {}, lambda _: None).size == answer.position

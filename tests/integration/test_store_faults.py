@@ -318,6 +318,7 @@ def test_a_file_that_was_moved_away_takes_nothing_until_it_is_back(sqlite_url: s
 
 
 def test_a_file_that_was_replaced_is_the_one_that_is_written_to(sqlite_url: str) -> None:
+    """Whoever writes is told first, to read it anew."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     with opened(sqlite_url, create=True) as store:
         backup = path.with_name("backup")
@@ -327,7 +328,10 @@ def test_a_file_that_was_replaced_is_the_one_that_is_written_to(sqlite_url: str)
         for found in path.parent.glob("ledger.db*"):
             found.unlink()
         backup.rename(path)
-        store.append(after_head(store, entries("V2", 1, 1)))
+        batch = after_head(store, entries("V2", 1, 1))
+        with unavailable():
+            store.append(batch)
+        store.append(batch)
     with opened(sqlite_url) as store:
         assert [row.position for row in store.select_rows(0, 10)] == [1]
 

@@ -48,7 +48,9 @@ class Datastore(stock.SQLiteDatastore):
         super().__init__(str(path), originator_id_type="text")
         self.pool.close()
         self.path = path
-        self._writers = Pool(self._open, self._is_usable, size=1, wait_s=LOCK_WAIT_S)
+        #: The file that was written to last, or is to be first.
+        self._written: tuple[int, int] | None = None
+        self._writers = Pool(self._open_writer, self._is_usable, size=1, wait_s=LOCK_WAIT_S)
         self._readers = Pool(
             self._open_reader, self._is_usable, size=READERS_MAX, wait_s=LOCK_WAIT_S
         )
@@ -66,6 +68,25 @@ class Datastore(stock.SQLiteDatastore):
             return not connection.in_transaction and connection.file == _file_at(self.path)
         except sqlite3.ProgrammingError:
             return False
+
+    def _open_writer(self) -> sqlite3.Connection:
+        connection = connect(self.path)
+        self._written = self._written or connection.file
+        return connection
+
+    @contextmanager
+    def _same_file(self) -> Iterator[sqlite3.Connection]:
+        """The connection for writing. OperationalError, once, where another file has the name now.
+
+        A log that was restored may have grown to where the other ended: whoever writes has to read
+        it anew, for positions alone do not tell.
+        """
+        with self.writer() as connection:
+            assert isinstance(connection, Connection)
+            before, self._written = self._written, connection.file
+            if before != self._written:
+                raise sqlite3.OperationalError("another file has the name now")
+            yield connection
 
     def _open_reader(self) -> sqlite3.Connection:
         connection = self._open()
@@ -85,7 +106,7 @@ class Datastore(stock.SQLiteDatastore):
         """
         with (
             as_library_errors(),
-            (self._writers if commit else self._readers).connection() as connection,
+            self._same_file() if commit else self._readers.connection() as connection,
             _closed_after_trouble(connection),
             ImmediateTransaction(stock.SQLiteConnection(connection, None), commit=commit) as cursor,
             cursor,
@@ -146,7 +167,7 @@ def _file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, create: bool = False) -> Connection:
     """Open the file, set what durability needs, read it back. Raises NotDurable, sqlite3.Error."""
     connection = _open_file(path, "rwc" if create else "rw")
     try:
@@ -160,7 +181,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _open_file(path: Path, mode: str) -> sqlite3.Connection:
+def _open_file(path: Path, mode: str) -> Connection:
     file = _file_at(path)
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode={mode}",
