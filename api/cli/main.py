@@ -1,7 +1,9 @@
 """`hourledger`: the way in, what commands there are, and the exit code."""
 
+import codecs
 import gc
 import io
+import json
 import sys
 from functools import cache
 from importlib import import_module
@@ -100,6 +102,12 @@ program = Sections(
 )
 
 
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """What an encoding lacks, as JSON escapes it, so that JSON stays JSON."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
 def main() -> None:
     """The program."""
     # Bulk work allocates much and hardly anything in circles; looking for those takes an eighth.
@@ -107,8 +115,9 @@ def main() -> None:
     # One thread decides while another writes: the lock changes hands ten times as often.
     sys.setswitchinterval(0.0005)
     # A terminal that has no Chinese gets the escapes, not a traceback.
+    codecs.register_error("json_escapes", _escaped)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(errors="json_escapes")
     program.main(prog_name="hourledger")
 
 

@@ -158,6 +158,20 @@ def test_a_terminal_that_has_no_chinese_gets_escapes_and_no_traceback(county: Te
     assert done.stdout.startswith(r"Fund F1 (\u516c\u76ca\u91d1) of O1")
 
 
+def test_json_stays_json_where_the_encoding_lacks_a_name(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.do(
+        "open-fund F8 --name 'José 𠮷' --organisation O1 --region 330424 --terms-purpose 助老"
+        " --terms-opens-on 2026-01-01 --terms-closes-on 2026-12-31"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "api.cli.main", "--database", sqlite_terminal.database_url,
+         "--json", "fund", "F8"],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True, encoding="latin-1", timeout=60, check=False,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["name"] == "José 𠮷"
+
+
 def test_a_reader_that_goes_away_is_no_disaster(sqlite_terminal: Terminal) -> None:
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m api.cli.main --database $URL export | head -n 1"],
