@@ -188,8 +188,22 @@ class Reads:
             return fresh
 
     def load(self, generation: int, made: Made) -> None:
-        """Fill a table of a new generation; its rows count once `write` says how far they go."""
-        self._engine.load(self._prefix(generation), made)
+        """Fill a table of a new generation; its rows count once `write` says how far they go.
+
+        Raises PositionMoved when another rebuild was faster and has dropped it.
+        """
+        try:
+            self._engine.load(self._prefix(generation), made)
+        except Exception as error:
+            # Each database says in its own words that a table is gone.
+            if not self._is_there(generation):
+                raise PositionMoved(generation=generation) from error
+            raise
+
+    def _is_there(self, generation: int) -> bool:
+        """Whether there is such a generation."""
+        with self._engine.reading() as session:
+            return self._stand(session, generation)[1] >= 0
 
     def _create(self, session: Session, generation: int) -> None:
         for table in (*TABLES, TIP):

@@ -325,6 +325,38 @@ def test_opening_at_the_same_time_sets_up_once(settings: Settings) -> None:
         reads.close()
 
 
+@pytest.mark.parametrize("table", [0, 5], ids=["at the first table", "further on"])
+@pytest.mark.parametrize("is_new", [True, False], ids=["filled", "rebuilt"])
+def test_whoever_is_overtaken_while_recomputing_is_told_so(
+    told: LogStore,
+    reads: Reads,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    expected: dict[str, str],
+    table: int,
+    is_new: bool,
+) -> None:
+    """The other one has dropped the tables it was about to fill."""
+    monkeypatch.setattr(rebuilding, "REFILLED_EVENTS", 10)
+    load, faster, seen = reads.load, open_reads(settings.read_models), list[str]()
+
+    def overtaken(generation: int, made: MadeTable) -> None:
+        if len(seen) == table:
+            rebuild(told, faster)
+        seen.append(made.table.name)
+        load(generation, made)
+
+    monkeypatch.setattr(reads, "load", overtaken)
+    if is_new:
+        assert bring_up(told, reads) == len(ROWS)
+    else:
+        catch_up(told, reads)
+        with pytest.raises(PositionMoved):
+            rebuild(told, reads, refilled_from=0)
+    assert (reads.generation, digests_of(reads)) == (3, expected)
+    faster.close()
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "reads.db"
     path.write_bytes(b"no database at all" * 100)
