@@ -5,6 +5,7 @@
 is a problem, and measures and logs what happened.
 """
 
+import asyncio
 import logging
 import re
 import time
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.metrics import Metrics
+from ledger.domain.errors import LedgerError
 
 #: A request id that is taken over from the caller.
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}", re.ASCII)
@@ -100,6 +102,11 @@ class Envelope:
         self._metrics.under_way += 1
         try:
             await self._app(scope, receive, answer.send)
+        except asyncio.CancelledError:
+            # The service ends and waits no longer. What was begun must look broken off.
+            if answer.status:
+                raise
+            await answer.refuse(errors.Stopping())
         finally:
             self._metrics.under_way -= 1
             seconds = time.perf_counter() - call.started
@@ -125,15 +132,19 @@ class Answering:
             headers = message.setdefault("headers", [])
             if self.status >= ERROR and not _is_problem(headers):
                 self._is_replaced = True
-                await self._send_problem()
+                # It was refused before any handler saw it.
+                await self._send_problem(errors.error_of(self.status))
                 return
             message = {**message, "headers": [*headers, *self._call.headers]}
         if not self._is_replaced:
             await self._send(message)
 
-    async def _send_problem(self) -> None:
-        """What was refused before any handler saw it."""
-        error = errors.error_of(self.status)
+    async def refuse(self, error: LedgerError) -> None:
+        """Answer with an error, where nothing was answered yet."""
+        self.status = errors.STATUS[error.code]
+        await self._send_problem(error)
+
+    async def _send_problem(self, error: LedgerError) -> None:
         self._call.code = error.code
         problem = errors.problem_of(error, self._scope["path"], self._call.request_id)
         body = msgspec.json.encode(problem)

@@ -60,10 +60,12 @@ def started(settings: Settings, **options: Any) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def listening(settings: Settings, *, port: int = 0, **options: Any) -> Iterator[str]:
+def listening(
+    settings: Settings, *, port: int = 0, stop_s: int = 10, **options: Any
+) -> Iterator[str]:
     """The address of a real server of the application; port 0: any that is free."""
     app: Application = create_app(settings, **options)
-    running = server(app, host="127.0.0.1", port=port, bounds=Bounds(stop_s=10))
+    running = server(app, host="127.0.0.1", port=port, bounds=Bounds(stop_s=stop_s))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

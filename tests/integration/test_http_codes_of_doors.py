@@ -158,13 +158,12 @@ PROVOKED: Final[dict[str, tuple[Callable[[Place], httpx.Response], str]]] = {
     "internal": (mistake, ""),
     "corrupt_log": (changed_row, "state"),
 }
-#: Shown by outages and by rates in tests of their own.
-ELSEWHERE_SHOWN: Final = {"unavailable", "rate_limited"}
+#: Shown by outages, by rates and by the end of a service in tests of their own.
+ELSEWHERE_SHOWN: Final = {"unavailable", "rate_limited", "stopping"}
 #: No request meets these, but if one did, it would be told: they are said by the ledger below.
 UNMET: Final = {
     "bad_segment": "sealed segments are the operator's to read",
     "bad_request": "whoever it concerns has gone",
-    "stopping": "a service that stops takes no requests",
     "ledger_not_opened": "a log that is not open has no keys",
     "command_not_found": "receipts are made of what was just written",
     "not_durable": "found when the service starts",
