@@ -42,13 +42,28 @@ class Reads:
         self.is_apart = engine.is_apart
         self._head = f"{engine.schema}generation"
         self._tracking = f"{engine.schema}tracking"
-        with engine.writing() as session:
-            engine.prepare(session)
-            self._prepare(session)
-            #: The generation that was in use when one looked last: a reader begins with it.
-            self._last = self._current(session)
+        #: The generation that was in use when one looked last: a reader begins with it.
+        self._last = self._found() or self._prepared()
         #: What was found at the position one looked at last, by (generation, position).
         self._settled: tuple[tuple[int, int], dict[str, Any]] = ((0, 0), {})
+
+    def _found(self) -> int | None:
+        """The generation in use, None where this version made none.
+
+        Looked for without a lock, so that nobody who only reads waits for whoever writes.
+        """
+        with self._engine.reading() as session:
+            if not session.rows(self._engine.table_named, (self._head,)):
+                return None
+            sql = f"SELECT current FROM {self._head} WHERE layout = ?"
+            return next((int(current) for (current,) in session.rows(sql, (LAYOUT,))), None)
+
+    def _prepared(self) -> int:
+        """The same, created where it is not there yet."""
+        with self._engine.writing() as session:
+            self._engine.prepare(session)
+            self._prepare(session)
+            return self._current(session)
 
     def _prepare(self, session: Session) -> None:
         """Create the first generation, or a new one where another version made what is there."""

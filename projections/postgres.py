@@ -129,6 +129,7 @@ class PostgresEngine:
     shared: str = " FOR SHARE"
     exclusive: str = " FOR UPDATE"
     is_apart: bool = True
+    table_named: str = "SELECT 1 WHERE to_regclass(?) IS NOT NULL"
 
     def __init__(self, place: PostgresSchema) -> None:
         self.schema = f"{place.schema}."

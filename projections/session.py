@@ -76,6 +76,8 @@ class Engine(Protocol):
     exclusive: str
     #: Whether the database works in a process of its own, so that writing costs us no time.
     is_apart: bool
+    #: The query that finds a table by its name.
+    table_named: str
 
     def prepare(self, session: Session) -> None:
         """Create what is not there yet; nobody else does so until the session ends."""

@@ -112,6 +112,7 @@ class SqliteEngine:
     shared: str = ""
     exclusive: str = ""
     is_apart: bool = False
+    table_named: str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 
     def __init__(self, path: Path) -> None:
         self._path = path

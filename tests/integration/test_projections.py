@@ -184,6 +184,22 @@ def forget_all(reads: Reads) -> None:
         session.run(f"UPDATE {reads._head} SET layout = 'old'")
 
 
+# beside whoever writes
+
+
+def test_who_only_reads_opens_them_while_another_writes(
+    told: LogStore, reads: Reads, settings: Settings
+) -> None:
+    """However long that takes: what is there already is looked for without any lock."""
+    catch_up(told, reads)
+    with reads._engine.writing() as session:
+        reads._engine.prepare(session)
+        session.run(f"UPDATE {reads._head} SET latest = latest")
+        others = open_reads(settings.read_models)
+        assert others.position == len(ROWS)
+        others.close()
+
+
 # the tailer
 
 
