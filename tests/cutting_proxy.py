@@ -54,7 +54,8 @@ class CuttingProxy:
         server = socket.socket(socket.AF_UNIX)
         server.connect(self._server)
         self._open.append(server)
-        with contextlib.suppress(OSError), client, server:
+        # A socket that was closed meanwhile is no descriptor to select by (ValueError).
+        with contextlib.suppress(OSError, ValueError), client, server:
             while True:
                 ready, _, _ = select.select([client, server], [], [])
                 for source in ready:
