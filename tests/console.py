@@ -53,12 +53,18 @@ def play(document: str, folder: Path) -> str:
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
     }
     (folder / "bin").mkdir()
-    script = folder / "bin" / "hourledger"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m api.cli.main "$@"\n')
-    script.chmod(0o755)
+    make_programs(folder / "bin", hourledger="-m api.cli.main")
     (folder / "desk").mkdir()
     with chdir(folder / "desk"):
         return BLOCK.sub(lambda block: "".join(_answers(block[0], environment)), document)
+
+
+def make_programs(folder: Path, **arguments: str) -> None:
+    """Make programs of this Python, each with its arguments; `python3` is this one, too."""
+    for name, said in {"python3": "", **arguments}.items():
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} {said} "$@"\n')
+        script.chmod(0o755)
 
 
 def _answers(block: str, environment: dict[str, str]) -> Iterator[str]:

@@ -42,10 +42,7 @@ class Guide:
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         }
-        for name, module in (("hourledger", "api.cli.main"), ("curl", "tests.curl")):
-            script = folder / "bin" / name
-            script.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
-            script.chmod(0o755)
+        console.make_programs(folder / "bin", hourledger="-m api.cli.main", curl="-m tests.curl")
 
     def play(self, document: str) -> str:
         """The document with each example's real answer."""
