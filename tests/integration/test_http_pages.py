@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
 from ledger.application import Ledger
@@ -24,9 +23,7 @@ from tests.http_service import (
     open_ledger,
     started,
 )
-from tests.integration.test_http_reads import get, month_at_work
-
-SUPERVISOR = msgspec.structs.replace(OPERATOR, holder="supervisor")
+from tests.integration.test_http_reads import SUPERVISOR, get, month_at_work, verify
 
 
 def county_at_work() -> list[c.Command]:
@@ -47,10 +44,7 @@ def county_at_work() -> list[c.Command]:
 @pytest.fixture
 def county(settings: Settings) -> Settings:
     open_ledger(settings, *county_at_work())
-    ledger = Ledger(settings)
-    for entry in ("V2-1", "V2-2", "V3-1", "V1-2", "V1-5", "V2-5"):
-        ledger.execute(c.VerifyHours(entry=entry), SUPERVISOR)
-    ledger.close()
+    verify(settings, "V2-1", "V2-2", "V3-1", "V1-2", "V1-5", "V2-5")
     return settings
 
 

@@ -31,6 +31,7 @@ from tests.http_service import (
 from tests.integration.test_http_writes import BASIS
 
 NEVER = date(2099, 12, 31)
+SUPERVISOR = msgspec.structs.replace(OPERATOR, holder="supervisor")
 TERMS = Terms(purpose="助老", opens_on=LONG_AGO, closes_on=NEVER)
 
 
@@ -68,12 +69,16 @@ def month_at_work() -> list[c.Command]:
 @pytest.fixture
 def county(settings: Settings) -> Settings:
     open_ledger(settings, *month_at_work())
-    ledger = Ledger(settings)
-    verifier = msgspec.structs.replace(OPERATOR, holder="supervisor")
-    for entry in ("V2-1", "V2-2", "V3-1", "V1-2"):
-        ledger.execute(c.VerifyHours(entry=entry), verifier)
-    ledger.close()
+    verify(settings, "V2-1", "V2-2", "V3-1", "V1-2")
     return settings
+
+
+def verify(settings: Settings, *entries: str) -> None:
+    """Somebody else verifies entries."""
+    ledger = Ledger(settings)
+    for entry in entries:
+        ledger.execute(c.VerifyHours(entry=entry), SUPERVISOR)
+    ledger.close()
 
 
 @pytest.fixture
