@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Semaphore
 from typing import Final, NamedTuple
 
 import duckdb
@@ -112,6 +113,7 @@ class Columns:
         """Columns of the first segments of a log."""
         self.position = sealed[-1].last if sealed else 0
         self._store = store
+        self._reading = Semaphore(store.readers_max)
         self._sealed = list(sealed)
         #: Of events that are not sealed: those of FREQUENT, and all others.
         self._frequent: list[Path] = []
@@ -147,7 +149,7 @@ class Columns:
     ) -> tuple[list[Path], list[Path]]:
         """Turn the lines between two positions into columns: of FREQUENT, and of all others."""
         frequent, others = (self.folder / f"{until}.{name}" for name in ("frequent", "others"))
-        with frequent.open("wb") as one, others.open("wb") as other:
+        with self._reading, frequent.open("wb") as one, others.open("wb") as other:
             for apart, rest in lines_apart(self._store, after, until, FREQUENT):
                 one.writelines(apart)
                 other.writelines(rest)

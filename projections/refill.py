@@ -14,6 +14,7 @@ from ledger.store.tree import leaf_at
 from projections.database import Reads
 from projections.models import TABLES
 from projections.participation import ACTIVE
+from projections.people import PRESENCE
 from projections.recompute import VERIFIED
 from projections.replay import PREFIX, Replay, replayed
 from projections.segments import Segment
@@ -21,6 +22,8 @@ from projections.tables import Progress, Record, Table, ordered_sql, unwatched
 
 #: Rows put in with one transaction.
 ROWS_AT_ONCE: Final = 20_000
+#: Of most rows: these are put in while the others are made.
+LONG: Final = (ACTIVE, PRESENCE)
 
 
 def refill(
@@ -51,7 +54,7 @@ def refill(
 
 def _made(replay: Replay) -> Iterator["MadeTable"]:
     """All tables, each as soon as it is recomputed."""
-    for table in TABLES:
+    for table in sorted(TABLES, key=lambda table: table not in LONG):
         replay.make(table.name)
         yield MadeTable(replay, table)
         if table is ACTIVE:

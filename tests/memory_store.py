@@ -13,6 +13,8 @@ from ledger.store.log import Batch, CommandRow, Head, HeadMoved, KeptCheckpoint,
 class MemoryStore:
     """Keeps the `LogStore` protocol over lists. `faults` are run before and after an append."""
 
+    readers_max = 1
+
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self._versions: set[tuple[str, int]] = set()

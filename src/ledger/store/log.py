@@ -138,6 +138,9 @@ class Appendable(Protocol):
 class LogStore(Protocol):
     """One log in one database. Errors: HeadMoved, Unavailable, NotDurable."""
 
+    #: Threads that can read much of it at once without standing in each other's way.
+    readers_max: int
+
     def head(self) -> Head:
         """Where the log ends now (position 0, no time, empty frontier when empty)."""
 

@@ -39,6 +39,8 @@ class PostgresLog(LogRecorder, stock.PostgresApplicationRecorder):
     """LogStore in a schema of PostgreSQL. Thread-safe; several processes may share the schema."""
 
     datastore: Datastore
+    #: The server has a process for each connection; more than this keep two processors no busier.
+    readers_max = 3
 
     def __init__(self, datastore: Datastore, *, create: bool = False) -> None:
         """Raises InvalidSettings where no ledger is, NotDurable, Unavailable."""

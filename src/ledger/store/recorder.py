@@ -127,6 +127,7 @@ class LogRecorder(ABC):
     """LogStore, and the library's `insert_events`, over a database's statements."""
 
     statements: Statements
+    readers_max: int
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Inside]:

@@ -37,6 +37,8 @@ class SqliteLog(LogRecorder, stock.SQLiteApplicationRecorder):
     """LogStore in a SQLite file. Thread-safe; several processes may share the file."""
 
     statements = sql.STATEMENTS
+    #: SQLite counts its memory under one lock of the process, so two that read wait for each other.
+    readers_max = 1
     datastore: Datastore
 
     def __init__(self, datastore: Datastore, *, create: bool = False) -> None:
