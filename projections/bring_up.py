@@ -9,24 +9,47 @@ from projections.tables import Progress, unwatched
 
 #: Events between two words on how far it is.
 STEP: Final = 400_000
+#: Events from which recomputing from columns is faster than folding.
+REFILLED_EVENTS: Final = 50_000
+#: How many events are recomputed, at least, while one is folded.
+RECOMPUTED_A_FOLD: Final = 2
 
 
 def bring_up(store: LogStore, reads: Reads, progress: Progress = unwatched) -> int:
     """Make the read models true at the end of the log as it is now; the position reached.
 
-    Where there are none yet and the log is long, they are recomputed from columns; else what is
-    new is folded in. `progress` is told how many more events were taken in. Raises Unavailable,
+    Where most of a long log is new, all of it is recomputed from columns; else what is new is
+    folded in. `progress` is told how many more events were taken in. Raises Unavailable,
     CorruptLog, InvalidSettings (the read models are of another log).
     """
     with reads.read() as snapshot:
         check_same_log(store, snapshot)
-    if reads.position == 0:
+        position = snapshot.position
+    head = store.head().position
+    if is_mostly_new(position, head):
         from projections.rebuild import fill  # noqa: PLC0415 (the columnar engine is heavy)
 
-        fill(store, reads, progress)
-    head, position = store.head().position, reads.position
+        fill(store, reads, _beyond(position, progress))
+        position = reads.position
     while position < head:
         reached = catch_up(store, reads, until=min(position + STEP, head))
         progress(reached - position)
         position = reached
     return position
+
+
+def is_mostly_new(position: int, head: int) -> bool:
+    """Whether a whole log is recomputed before what is behind a position would be folded."""
+    return head >= REFILLED_EVENTS and (head - position) * RECOMPUTED_A_FOLD > head
+
+
+def _beyond(position: int, progress: Progress) -> Progress:
+    """A progress over one that is told only of what is beyond a position."""
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done
+        before, done = max(done, position), done + more
+        progress(max(done, position) - before)
+
+    return advance

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ledger.domain.errors import LedgerError
 from ledger.store.log import LogStore
+from projections.bring_up import REFILLED_EVENTS, is_mostly_new
 from projections.database import Reads
 from projections.models import TABLES
 from projections.refill import ROWS_AT_ONCE, refill
@@ -24,8 +25,6 @@ from projections.tables import Progress, Table, digest_of, ordered_sql, plain, u
 SWAPS_MAX: Final = 50
 #: How often both generations are looked for at the same position.
 LOOKS_MAX: Final = 3
-#: Events from which recomputing from columns is faster than folding.
-REFILLED_EVENTS: Final = 50_000
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -65,14 +64,19 @@ def rebuild(
     far as they go, others folded `limit` events at a time. `progress` is told the position reached.
     """
     old, new = reads.generation, reads.begin()
+    head = store.head().position
     try:
         # As far as the tables in use have come, if the log goes that far.
-        goal = min(reads.position, store.head().position)
+        goal = min(reads.position, head)
         if goal >= refilled_from:
             refill(store, reads, new, goal, segments=segments, progress=counted(progress))
         else:
             _build(store, reads, new, goal, limit=limit, progress=progress)
         compared_at, differences = compare(store, reads, new, limit)
+        if is_mostly_new(compared_at, head):
+            reads.drop_unused(new)
+            new = reads.begin()
+            refill(store, reads, new, head, segments=segments, progress=counted(progress))
         position = _swap(store, reads, old, new)
     except BaseException:
         with suppress(LedgerError):
@@ -87,16 +91,13 @@ def rebuild(
 
 
 def fill(store: LogStore, reads: Reads, progress: Progress = unwatched) -> None:
-    """Recompute empty tables from columns, if the log is long enough for that to be faster.
+    """Recompute the tables from columns, as far as the log goes now, without comparing.
 
     `progress` is told how many more events were taken in. Who else filled them meanwhile is let be.
     """
-    head = store.head().position
-    if head < REFILLED_EVENTS:
-        return
     old, new = reads.generation, reads.begin()
     try:
-        refill(store, reads, new, head, progress=progress)
+        refill(store, reads, new, store.head().position, progress=progress)
         _swap(store, reads, old, new)
     except BaseException as error:
         with suppress(LedgerError):

@@ -23,18 +23,20 @@ def run(*, use_sealed: bool) -> None:
     now = session()
     now.require_whole("admin")
     store, reads = now.open().store, now.open_reads()
-    done = 0
-    with progress("figures", reads.position, unit="events", shown=now.on_terminal) as advance:
+    done, head = 0, store.head().position
+    with progress("figures", head, unit="events", shown=now.on_terminal) as advance:
 
         def reached(position: int) -> None:
             nonlocal done
-            advance(position - done)
-            done = position
+            advance(max(position - done, 0))
+            done = max(position, done)
 
         with ExitStack() as held:
             segments = _segments(now, held) if use_sealed else []
             built = rebuild(store, reads, progress=reached, segments=segments)
-    same = "they are as they were" if not built.differences else "what was there before was wrong"
+    same = "they are as they were" if built.compared_at else "there were none"
+    if built.differences:
+        same = "what was there before was wrong"
     sentence = f"The figures are made anew, true at position {built.position:,}; {same}."
     now.say(sentence, position=built.position, differences=built.differences)
     tell_differences(now, built.differences)
