@@ -35,6 +35,8 @@ from ledger.store.requests import Answered
 
 #: As many members go into one transaction.
 BLOCK = 50
+#: Blocks handed over before one is waited for.
+UNDER_WAY = 10
 DAY = date(2025, 1, 1)
 REGISTRY, STATION, SUPERVISOR = operator("registry"), operator("station"), operator("supervisor")
 
@@ -59,9 +61,9 @@ def save_ours(url: str, members: int, entries: int) -> int:
     sent: deque[Future[Answered]] = deque()
 
     def send(commands: Sequence[Command], caller: Caller) -> None:
-        """Hand a block over and wait for the one before it, so that two are under way."""
+        """Hand a block over; where many are under way, wait for the first of them."""
         sent.append(ledger.submit(commands, caller))
-        if len(sent) > 4:
+        if len(sent) > UNDER_WAY:
             sent.popleft().result()
 
     for start in range(0, members, BLOCK):

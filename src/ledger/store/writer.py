@@ -33,8 +33,9 @@ from ledger.store.requests import Answered, Request
 
 #: Commands that share a transaction at most.
 GROUP_MAX: Final = 2048
-#: Large groups in the air at most: one is written, one made ready behind it, one on its way.
-LARGE_MAX: Final = 3
+#: Large groups in the air at most: one is written, one made ready behind it, one on its way, and
+#: one more for the times the database takes longer, as when it folds its write-ahead log.
+LARGE_MAX: Final = 4
 #: Groups in the air at most: small ones may go along with large ones.
 FLIGHTS_MAX: Final = 12
 #: Events from which a group may wait behind another.
