@@ -8,6 +8,7 @@ from typing import IO, Any, Final, NamedTuple
 
 import click
 
+from api.cli.placing import put_in_place
 from api.cli.program import Command
 from api.cli.progress import progress
 from api.cli.session import Session, session
@@ -84,7 +85,7 @@ def run(*, file: str, format_name: str, after: int, until: int | None) -> None:
     if file == "-":
         written = write(now, sys.stdout.buffer, after, until)
     else:
-        with Path(file).open("wb") as target:
+        with put_in_place(Path(file)) as target:
             written = write(now, target, after, until)
     say = now.say_aside if file == "-" else now.say
     say(written.sentence, first=after + 1, last=until, lines=until - after, **written.facts)

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from api.cli.cells import quoted
 from api.cli.headers import EXTRA_COLUMN, OPTIONS_COLUMN, REJECT_COLUMNS
+from api.cli.placing import part_of
 from ledger.domain.errors import InvalidCommand
 
 #: A spreadsheet takes a cell that starts with one of these for a formula (OWASP, CSV injection).
@@ -100,7 +101,7 @@ def publish(path: Path, spool: Spool, write: Callable[[Path, Spool], None]) -> P
     A file that stands there and says something else is set aside as `<name>.bak`: someone may
     have mended rows in it. Durable before it is in place; readers see the old or the new whole.
     """
-    fresh = _part_of(path)
+    fresh = part_of(path)
     try:
         write(fresh, spool)
         if path.exists() and not _same(path, fresh):
@@ -116,17 +117,12 @@ def publish(path: Path, spool: Spool, write: Callable[[Path, Spool], None]) -> P
 
 def check_place(path: Path) -> None:
     """Raises InvalidCommand where no rejects could be put: better before the rows are sent."""
-    part = _part_of(path)
+    part = part_of(path)
     try:
         part.touch(exist_ok=False)
         part.unlink()
     except OSError as error:
         raise InvalidCommand("rejects", file=str(path), reason=error.strerror) from error
-
-
-def _part_of(path: Path) -> Path:
-    """What is written beside a file before it takes its place."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _same(one: Path, other: Path) -> bool:

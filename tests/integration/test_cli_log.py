@@ -1,13 +1,19 @@
 """The log on the command line: exported, checked, and its figures made anew."""
 
 import json
+import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import psycopg
 import pytest
 
+from api.cli import export
+from api.cli.export import Written
+from api.cli.session import Session
+from ledger.domain.errors import CorruptLog
 from ledger.settings import Settings
 from ledger.store.place import PostgresSchema
 from tests.exported import tree_root
@@ -30,6 +36,38 @@ def test_the_lines_of_an_export_hash_to_its_root(terminal: Terminal, tmp_path: P
         assert refused.exit_code == 2
         assert f"{beyond} 99 is beyond the last line, {EVENTS}." in refused.stderr
     assert terminal.ask(f"export {file} --after {EVENTS}")["lines"] == 0
+
+
+def test_an_export_is_whole_or_leaves_what_was_there(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, link, before = tmp_path / "log.jsonl", tmp_path / "link", b"of last month"
+    file.write_bytes(before)
+    file.chmod(0o640)
+    link.symlink_to(file)
+
+    def fail(now: Session, file: IO[bytes], *_: int) -> Written:
+        file.write(b"half")
+        raise CorruptLog("hashes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "write_lines", fail)
+        assert terminal.run(f"export {link}").exit_code == 1
+    assert (file.read_bytes(), sorted(tmp_path.glob(".*.part"))) == (before, [])
+    terminal.do(f"export {link}")
+    assert (len(file.read_bytes().splitlines()), link.is_symlink()) == (EVENTS, True)
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert sorted(tmp_path.glob(".*.part")) == []
+
+
+def test_an_export_into_a_pipe_goes_through_it(terminal: Terminal, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as thread:
+        read = thread.submit(pipe.read_bytes)
+        terminal.do(f"export {pipe}")
+        assert len(read.result(30).splitlines()) == EVENTS
+    assert pipe.is_fifo()
 
 
 def test_a_sound_ledger_passes_the_check(terminal: Terminal) -> None:
