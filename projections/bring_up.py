@@ -4,15 +4,11 @@ from typing import Final
 
 from ledger.store.log import LogStore
 from projections.database import Reads
-from projections.runner import catch_up, check_same_log
+from projections.runner import catch_up, check_same_log, is_mostly_new
 from projections.tables import Progress, unwatched
 
 #: Events between two words on how far it is.
 STEP: Final = 400_000
-#: Events from which recomputing from columns is faster than folding.
-REFILLED_EVENTS: Final = 50_000
-#: How many events are recomputed, at least, while one is folded.
-RECOMPUTED_A_FOLD: Final = 2
 
 
 def bring_up(store: LogStore, reads: Reads, progress: Progress = unwatched) -> int:
@@ -36,11 +32,6 @@ def bring_up(store: LogStore, reads: Reads, progress: Progress = unwatched) -> i
         progress(reached - position)
         position = reached
     return position
-
-
-def is_mostly_new(position: int, head: int) -> bool:
-    """Whether a whole log is recomputed before what is behind a position would be folded."""
-    return head >= REFILLED_EVENTS and (head - position) * RECOMPUTED_A_FOLD > head
 
 
 def _beyond(position: int, progress: Progress) -> Progress:

@@ -12,11 +12,10 @@ from msgspec import Struct
 
 from ledger.domain.errors import LedgerError
 from ledger.store.log import LogStore
-from projections.bring_up import REFILLED_EVENTS, is_mostly_new
 from projections.database import Reads
 from projections.models import TABLES
 from projections.refill import ROWS_AT_ONCE, refill
-from projections.runner import BATCH_EVENTS, catch_up
+from projections.runner import BATCH_EVENTS, REFILLED_EVENTS, catch_up, is_mostly_new
 from projections.segments import Segment
 from projections.session import PositionMoved, Snapshot
 from projections.tables import Progress, Table, digest_of, ordered_sql, plain, unwatched

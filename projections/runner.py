@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
@@ -27,6 +27,10 @@ from projections.tables import Deltas
 #: Events folded at most before their deltas are written: the more, the fewer deltas an event, and
 #: who is that far behind is read by nobody for its freshness.
 BATCH_EVENTS: Final = 400_000
+#: Events from which recomputing from columns is faster than folding, and how many are recomputed,
+#: at least, while one is folded.
+REFILLED_EVENTS: Final = 50_000
+RECOMPUTED_A_FOLD: Final = 2
 #: Rows of the log read at a time.
 PAGE_ROWS: Final = 10_000
 #: Seconds between looks at a log where nothing happens, and at one where something just did.
@@ -89,6 +93,11 @@ def catch_up(
                 raise
         else:
             return projector.position
+
+
+def is_mostly_new(position: int, head: int) -> bool:
+    """Whether a whole log is recomputed before what is behind a position would be folded."""
+    return head >= REFILLED_EVENTS and (head - position) * RECOMPUTED_A_FOLD > head
 
 
 def check_same_log(store: LogStore, snapshot: Snapshot) -> None:
@@ -252,6 +261,8 @@ class Tailer:
                 # Someone else is at it, or the tables were replaced: look anew, not in step.
                 self._projector = None
                 self._stopping.wait(retry * random.random())  # noqa: S311 (no secret)
+            except CancelledError:
+                return
             except Exception as error:  # noqa: BLE001 (whatever it is, the tailer must go on)
                 self._projector = None
                 self._fail(error)
@@ -267,9 +278,7 @@ class Tailer:
     def _advance(self) -> int:
         """All there is, on a fresh view where there is none; how many events it was."""
         if self._projector is None:
-            with self._reads.read() as snapshot:
-                check_same_log(self._store, snapshot)
-                self._projector = Projector(snapshot)
+            self._projector = self._begin()
         count = follow(
             self._store,
             self._reads,
@@ -280,6 +289,24 @@ class Tailer:
         position = self._projector.position
         self._seen = Lag(position=position, head=position, seconds=0.0, error="")
         return count
+
+    def _begin(self) -> Projector:
+        """A projector on a fresh view; what is mostly new by then was recomputed."""
+        with self._reads.read() as snapshot:
+            check_same_log(self._store, snapshot)
+            if not is_mostly_new(snapshot.position, self._store.head().position):
+                return Projector(snapshot)
+        from projections.rebuild import fill  # noqa: PLC0415 (the columnar engine is heavy)
+
+        fill(self._store, self._reads, self._go_on)
+        with self._reads.read() as snapshot:
+            check_same_log(self._store, snapshot)
+            return Projector(snapshot)
+
+    def _go_on(self, _: int) -> None:
+        """Raises CancelledError when it is time to stop."""
+        if self._stopping.is_set():
+            raise CancelledError
 
     def _fail(self, error: Exception) -> None:
         """Remember an error for whoever asks; the same one is logged once."""

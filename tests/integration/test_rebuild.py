@@ -12,8 +12,7 @@ from ledger.log import merkle
 from ledger.settings import Settings
 from ledger.store.log import LogStore, Row
 from ledger.store.place import SqliteFile
-from projections import bring_up as bringing
-from projections import database
+from projections import database, runner
 from projections import rebuild as rebuilding
 from projections.bring_up import bring_up
 from projections.catalogue import CATALOGUE
@@ -338,7 +337,7 @@ def test_whoever_is_overtaken_while_recomputing_is_told_so(
     is_new: bool,
 ) -> None:
     """The other one has dropped the tables it was about to fill."""
-    monkeypatch.setattr(bringing, "REFILLED_EVENTS", 10)
+    monkeypatch.setattr(runner, "REFILLED_EVENTS", 10)
     load, faster, seen = reads.load, open_reads(settings.read_models), list[str]()
     rebuilt: list[int] = []
 
