@@ -1,7 +1,7 @@
 """Read models far behind the log: recomputed at once, or folded; they are the same."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 
@@ -14,71 +14,65 @@ from projections.rebuild import rebuild
 from projections.runner import Tailer, catch_up, wait_for
 from tests.told import ROWS, digests_of, following
 
-#: Long from how many events, folded until where before, and whether all is recomputed then.
-BEHIND: Final = [(10, 0, True), (10, 30, True), (10, 70, False), (10**6, 0, False)]
+
+class Behind(NamedTuple):
+    """Long from how many events on, folded until where, and whether all is recomputed then."""
+
+    long: int
+    until: int
+    is_recomputed: bool
 
 
-@pytest.mark.parametrize(("long", "until", "is_recomputed"), BEHIND)
+BEHIND: Final = (
+    Behind(10, 0, is_recomputed=True),
+    Behind(10, 30, is_recomputed=True),
+    Behind(10, 70, is_recomputed=False),
+    Behind(10**6, 0, is_recomputed=False),
+)
+
+
+@pytest.fixture(params=BEHIND)
+def behind(
+    request: pytest.FixtureRequest, told: LogStore, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> Behind:
+    """Read models that are behind the log."""
+    found: Behind = request.param
+    monkeypatch.setattr(runner, "REFILLED_EVENTS", found.long)
+    catch_up(told, reads, until=found.until)
+    return found
+
+
 def test_what_is_mostly_new_is_recomputed_at_once(
-    told: LogStore,
-    reads: Reads,
-    expected: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    long: int,
-    until: int,
-    *,
-    is_recomputed: bool,
+    behind: Behind, told: LogStore, reads: Reads, expected: dict[str, str]
 ) -> None:
     """Recomputed or folded, they are the same, and what comes later is folded in."""
-    monkeypatch.setattr(runner, "REFILLED_EVENTS", long)
-    catch_up(told, reads, until=until)
     seen: list[int] = []
-    assert bring_up(told, reads, seen.append) == len(ROWS) == until + sum(seen)
-    assert reads.generation == 1 + is_recomputed
+    assert bring_up(told, reads, seen.append) == len(ROWS) == behind.until + sum(seen)
+    assert reads.generation == 1 + behind.is_recomputed
     assert digests_of(reads) == expected
-    assert bring_up(told, reads, seen.append) == len(ROWS) == until + sum(seen)
+    assert bring_up(told, reads, seen.append) == len(ROWS) == behind.until + sum(seen)
 
 
-@pytest.mark.parametrize(("long", "until", "is_recomputed"), BEHIND)
 def test_a_rebuild_from_far_behind_compares_and_recomputes(
-    told: LogStore,
-    reads: Reads,
-    expected: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    long: int,
-    until: int,
-    *,
-    is_recomputed: bool,
+    behind: Behind, told: LogStore, reads: Reads, expected: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(runner, "REFILLED_EVENTS", long)
-    catch_up(told, reads, until=until)
     with reads._engine.writing() as session:
         prefix = reads._prefix(reads.generation)
         session.run(f"UPDATE {prefix}members SET verified_minutes = 99 WHERE member = 'V0002'")
     found = rebuild(told, reads)
-    assert (found.compared_at, found.position) == (until, len(ROWS))
-    assert [each.table for each in found.differences] == ["members"] * (until > 0)
-    assert found.generation == reads.generation == 2 + is_recomputed
+    assert (found.compared_at, found.position) == (behind.until, len(ROWS))
+    assert [each.table for each in found.differences] == ["members"] * (behind.until > 0)
+    assert found.generation == reads.generation == 2 + behind.is_recomputed
     assert digests_of(reads) == expected
 
 
-@pytest.mark.parametrize(("long", "until", "is_recomputed"), BEHIND)
 def test_a_tailer_that_begins_far_behind_recomputes_first(
-    told: LogStore,
-    reads: Reads,
-    expected: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    long: int,
-    until: int,
-    *,
-    is_recomputed: bool,
+    behind: Behind, told: LogStore, reads: Reads, expected: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(runner, "REFILLED_EVENTS", long)
-    catch_up(told, reads, until=until)
     with following(told, reads) as tailer:
         assert wait_for(reads, len(ROWS), 30)
         assert tailer.lag().error == ""
-    assert reads.generation == 1 + is_recomputed
+    assert reads.generation == 1 + behind.is_recomputed
     assert digests_of(reads) == expected
 
 
