@@ -10,7 +10,7 @@ from msgspec import Struct
 from ledger.application import Ledger
 from ledger.domain.errors import LedgerError
 from projections.database import Reads
-from projections.runner import Tailer
+from projections.tailer import Tailer
 
 #: Looks at the log that are remembered, and seconds between two of them.
 LOOKS_MAX: Final = 1000

@@ -35,7 +35,7 @@ from projections.database import open_engine, open_reads
 from projections.differences import Compared
 from projections.looks import Looks
 from projections.past import Pasts
-from projections.runner import Tailer
+from projections.tailer import Tailer
 
 #: Seconds a start may wait for the writer's process; after that it is told to be not ready yet.
 START_WAIT_S: Final = 15.0

@@ -8,7 +8,7 @@ from typing import cast
 from ledger.store.log import LogStore
 from projections.database import Reads
 from projections.rebuild import digests
-from projections.runner import Tailer
+from projections.tailer import Tailer
 from tests.memory_store import MemoryStore
 from tests.recount import Recount
 from tests.story import rows_of, tell

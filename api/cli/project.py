@@ -28,7 +28,7 @@ def run(*, once: bool) -> None:
 
 def follow(now: Session) -> None:
     """Keep the figures up to date until SIGINT or SIGTERM; errors are logged and waited out."""
-    from projections.runner import Tailer  # noqa: PLC0415 (not for --help)
+    from projections.tailer import Tailer  # noqa: PLC0415 (not for --help)
 
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

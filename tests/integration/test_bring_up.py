@@ -11,7 +11,8 @@ from projections import runner
 from projections.bring_up import bring_up
 from projections.database import Reads
 from projections.rebuild import rebuild
-from projections.runner import Tailer, catch_up, wait_for
+from projections.runner import catch_up, wait_for
+from projections.tailer import Tailer
 from tests.told import ROWS, digests_of, following
 
 

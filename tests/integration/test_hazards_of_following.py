@@ -19,7 +19,8 @@ from ledger.settings import Settings
 from ledger.store.log import LogStore
 from projections.database import Reads, open_reads
 from projections.models import Projector
-from projections.runner import Tailer, catch_up, follow, wait_for
+from projections.runner import catch_up, follow, wait_for
+from projections.tailer import Tailer
 from tests.told import ROWS
 
 BOSS = operator("boss")

@@ -25,8 +25,8 @@ from ledger.domain.errors import LedgerError, Refusal, Unavailable
 from ledger.settings import Settings
 from ledger.store.open import open_store
 from projections.database import open_reads
-from projections.runner import Tailer
 from projections.segments import seal
+from projections.tailer import Tailer
 from tests.scenario import STANDING
 from tests.wishes import today
 
