@@ -204,7 +204,7 @@ def participation(
     active = _active(snapshot, by, filters)
     registered = _registered(snapshot, place, filters)
     keys = set(active) | (set(registered) if place == by else set()) | (set() if by else {()})
-    profiles = read_rulebook(snapshot).profiles
+    profiles = read_rulebook(snapshot).profiles if snapshot.position else {}
     within = filters.get("region", "")
     rows = []
     for key in sorted(keys):

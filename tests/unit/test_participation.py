@@ -1,11 +1,15 @@
 """Who is registered, active, certified and belongs where, against a recount."""
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.domain.errors import InvalidCommand, OrganisationNotFound
+from ledger.store.place import SqliteFile
 from projections import participation
+from projections.database import open_reads
 from projections.session import Snapshot
 from tests import figures
 from tests.figures import Slice
@@ -42,6 +46,13 @@ def test_rates_are_of_the_registered_and_of_the_inhabitants(snapshot: Snapshot) 
     town = participation.participation(snapshot, ["region"]).rows[0]
     assert town["inhabitants"] is None
     assert town["active_per_10000_inhabitants"] is None
+
+
+def test_before_the_first_event_nobody_took_part(tmp_path: Path) -> None:
+    with closing(open_reads(SqliteFile(tmp_path / "reads.db"))) as reads, reads.read() as nothing:
+        (row,) = participation.participation(nothing).rows
+        assert (row["registered"], row["active"], row["inhabitants"]) == (0, 0, None)
+        assert participation.participation(nothing, ["region"]).rows == []
 
 
 @pytest.mark.parametrize(
