@@ -16,6 +16,8 @@ from api.cli.session import Session
 from ledger.domain.errors import CorruptLog
 from ledger.settings import Settings
 from ledger.store.place import PostgresSchema
+from projections.rebuild import Rebuilt, rebuild
+from projections.two_engines import Parting, TwoEngines
 from tests.exported import tree_root
 from tests.terminal import EVENTS, Terminal, at_work
 
@@ -77,6 +79,21 @@ def test_a_sound_ledger_passes_the_check(terminal: Terminal) -> None:
     assert told == expected
     assert terminal.do("check").startswith(f"The log is right: {EVENTS} lines with root {root}.")
     assert "figures" not in terminal.do("check --no-figures")
+
+
+def test_a_rebuild_beside_it_does_not_end_a_check(
+    sqlite_terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare, found = TwoEngines.compare, list[Rebuilt]()
+
+    def overtaken(engines: TwoEngines) -> list[Parting]:
+        if not found:
+            found.append(rebuild(engines._store, engines._reads))
+        return compare(engines)
+
+    monkeypatch.setattr(TwoEngines, "compare", overtaken)
+    assert "The figures are what the log says" in sqlite_terminal.do("check")
+    assert len(found) == 1
 
 
 #: What is done to a row behind the log's back (None: it is taken out), and where.
