@@ -60,10 +60,12 @@ def rebuild(
     """Build, compare and swap. Raises PositionMoved when another rebuild was faster.
 
     Logs of `refilled_from` events or more are recomputed from columns, from sealed segments as
-    far as they go, others folded `limit` events at a time. `progress` is told the position reached.
+    far as they go, others folded `limit` events at a time; both are compared where the tables in
+    use stand. What lies behind that is folded in, or where it is most of the log, all of it
+    recomputed. `progress` is told the position reached.
     """
     old, new = reads.generation, reads.begin()
-    head = store.head().position
+    begun, head = [new], store.head().position
     try:
         # As far as the tables in use have come, if the log goes that far.
         goal = min(reads.position, head)
@@ -73,13 +75,13 @@ def rebuild(
             _build(store, reads, new, goal, limit=limit, progress=progress)
         compared_at, differences = compare(store, reads, new, limit)
         if is_mostly_new(compared_at, head):
-            reads.drop_unused(new)
             new = reads.begin()
+            begun.append(new)
             refill(store, reads, new, head, segments=segments, progress=counted(progress))
         position = _swap(store, reads, old, new)
     except BaseException:
         with suppress(LedgerError):
-            reads.drop_unused(new)
+            reads.drop_unused(*begun)
         raise
     with suppress(LedgerError):
         # What a slow reader still holds is dropped by the next rebuild.
