@@ -155,6 +155,11 @@ def check_slice(snapshot: Snapshot, caller: Caller, filters: Mapping[str, str]) 
         raise Forbidden("region", region=filters.get("region"))
     if caller.organisations and filters.get("organisation") not in caller.organisations:
         raise Forbidden("organisation", organisation=filters.get("organisation"))
+    check_named(snapshot, caller, filters)
+
+
+def check_named(snapshot: Snapshot, caller: Caller, filters: Mapping[str, str]) -> None:
+    """Whether the project and the organisation that filters name are seen. Raises NotFound."""
     for named in ("project", "organisation"):
         if named in filters:
             check_listed(snapshot, caller, named, filters[named], named)

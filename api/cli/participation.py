@@ -7,6 +7,7 @@ import click
 
 from api.cli import display, reading
 from api.cli.reading import Look
+from api.cli.subjects import check
 
 FIGURES: Final = (
     "registered", "active", "active_per_10000_registered", "inhabitants",
@@ -19,10 +20,10 @@ COUNTED: Final = {"active": "verified", "certified": "certified", "belonging": "
 def run(*, of: str, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -> None:
     """Show people: each counted once, however much they did."""
     filters = reading.pairs_of("--where", where)
-    reading.check_region(filters)
     if of != "active" and by:
         raise click.UsageError(f"--by is for active members; {of} ones have their own groups.")
     with reading.look(**asked) as look:
+        check(look, "participation", filters)
         if of == "active":
             _active(look, reading.groups_of(by), filters)
         else:

@@ -25,6 +25,7 @@ def check(look: Look, subject: str, filters: Mapping[str, str]) -> None:
     kind, _, name = subject.partition("/")
     if kind in ("totals", "participation"):
         reading.check_region(filters)
+        scope.check_named(live, caller, filters)
     elif kind == "member":
         scope.check_member(live, caller, name, "subject")
     elif kind == "fund":

@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.cli import display, reading
+from api.cli.subjects import check
 
 
 def run(*, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -> None:
@@ -12,8 +13,8 @@ def run(*, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -> None:
     from projections.totals import totals  # noqa: PLC0415 (not for --help)
 
     filters = reading.pairs_of("--where", where)
-    reading.check_region(filters)
     with reading.look(**asked) as look:
+        check(look, "totals", filters)
         found = totals(look.standing.slice(filters), reading.groups_of(by), filters)
 
         def show() -> None:

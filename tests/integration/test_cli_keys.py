@@ -65,6 +65,27 @@ def test_a_key_may_stand_in_the_environment(
         ("totals --where region=35", "auditor --regions 3304", "forbidden"),
         ("participation", "auditor --regions 3304", "forbidden"),
         ("participation --where region=330424", "auditor --regions 3304", ""),
+        *(
+            (
+                f"{asked} --where region={region} --where project=P1",
+                f"auditor --regions {region}",
+                code,
+            )
+            for region, code in (("330424", ""), ("35", "project_not_found"))
+            for asked in (
+                "totals",
+                "participation",
+                "explain totals verified_minutes",
+                "explain participation active",
+                "diff totals --from-known-at 1",
+                f"restate {YESTERDAY[:7]} --published-at 1 --of participation",
+            )
+        ),
+        (
+            "totals --where region=35 --where organisation=O1",
+            "auditor --regions 35",
+            "organisation_not_found",
+        ),
         ("balance", "auditor --regions 3304", "forbidden"),
         ("balance --region 330424", "auditor --regions 3304", ""),
         ("balance V0001", "auditor --regions 35", "member_not_found"),
