@@ -165,6 +165,17 @@ def check_named(snapshot: Snapshot, caller: Caller, filters: Mapping[str, str]) 
             check_listed(snapshot, caller, named, filters[named], named)
 
 
+def check_apart(caller: Caller, group_by: Collection[str], filters: Mapping[str, str]) -> None:
+    """People told apart by project or organisation name those where they served. Raises Forbidden.
+
+    Members of a region serve elsewhere, too: who has regions asks for what was served in them.
+    """
+    named = {name for name in ("project", "organisation") if name in group_by} - {*filters}
+    within = filters.get("service_region", "")
+    if named and "project" not in filters and not caller.sees_region(within):
+        raise Forbidden("service_region", service_region=within or None)
+
+
 def list_seen(snapshot: Snapshot, caller: Caller, listed: str) -> list[Listed]:
     """The organisations or projects a caller sees, by id."""
     return [

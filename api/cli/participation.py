@@ -23,7 +23,7 @@ def run(*, of: str, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -
     if of != "active" and by:
         raise click.UsageError(f"--by is for active members; {of} ones have their own groups.")
     with reading.look(**asked) as look:
-        check(look, "participation", filters)
+        check(look, "participation", filters, reading.groups_of(by))
         if of == "active":
             _active(look, reading.groups_of(by), filters)
         else:

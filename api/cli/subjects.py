@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SUBJECT: Final = "member/V0001, policy/Y1, fund/F1, source/[KIND/]C1, totals, participation"
 
 
-def check(look: Look, subject: str, filters: Mapping[str, str]) -> None:
+def check(look: Look, subject: str, filters: Mapping[str, str], by: Sequence[str] = ()) -> None:
     """Figures and what is behind them are for auditors, within their scope.
 
     Raises Forbidden, NotFound.
@@ -26,6 +26,8 @@ def check(look: Look, subject: str, filters: Mapping[str, str]) -> None:
     if kind in ("totals", "participation"):
         reading.check_region(filters)
         scope.check_named(live, caller, filters)
+        if kind == "participation":
+            scope.check_apart(caller, by, filters)
     elif kind == "member":
         scope.check_member(live, caller, name, "subject")
     elif kind == "fund":
@@ -63,7 +65,7 @@ def subject_of(
     """A subject whose moments can be compared. Raises InvalidCommand, Forbidden."""
     from projections import subjects  # noqa: PLC0415 (not for --help)
 
-    check(look, subject, filters)
+    check(look, subject, filters, by)
     if subject == "totals":
         return subjects.sums(by, filters)
     if subject == "participation":

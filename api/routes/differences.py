@@ -15,6 +15,7 @@ from ledger.domain.values import Code, MemberId, SourceKind
 from projections import subjects
 from projections.differences import Difference, difference, unnamed
 from projections.scope import (
+    check_apart,
     check_fund,
     check_member,
     check_policy,
@@ -171,6 +172,7 @@ def _sums(look: Look, query: TotalsQuery | PeopleQuery) -> Subject:
     filters, groups = filters_of(query), groups_of(query)
     check_slice(look.live, look.caller, filters)
     if isinstance(query, PeopleQuery):
+        check_apart(look.caller, groups, filters)
         look.saw("participation")
         return subjects.people(groups, filters, active_only=not sees_heads(look.caller))
     look.saw("totals")

@@ -20,7 +20,7 @@ from ledger.domain.values import (
 )
 from projections import participation as people
 from projections.participation import Belonging, Certified, Participation, participation
-from projections.scope import check_listed, check_slice, is_whole, require_whole
+from projections.scope import check_apart, check_listed, check_slice, is_whole, require_whole
 from projections.totals import Totals, totals
 
 #: Groupings: names joined by commas, or given several times; a region by its digits (`region:6`).
@@ -132,6 +132,7 @@ def show_participation(look: Look, query: PeopleQuery) -> Shown:
     """How many members are registered, and how many were active; each counted once."""
     filters = filters_of(query)
     check_slice(look.live, look.caller, filters)
+    check_apart(look.caller, groups_of(query), filters)
     found = participation(look.standing.whole(), groups_of(query), filters)
     return Shown(found, _explained("participation", filters))
 

@@ -81,6 +81,17 @@ def test_a_key_may_stand_in_the_environment(
                 f"restate {YESTERDAY[:7]} --published-at 1 --of participation",
             )
         ),
+        ("participation --where region=330424 --by project", "auditor --regions 3304", "forbidden"),
+        (
+            "participation --where region=330424 --where service_region=3304 --by project,month",
+            "auditor --regions 3304",
+            "",
+        ),
+        (
+            "diff participation --where region=330424 --by organisation --from-known-at 1",
+            "auditor --regions 3304",
+            "forbidden",
+        ),
         (
             "totals --where region=35 --where organisation=O1",
             "auditor --regions 35",

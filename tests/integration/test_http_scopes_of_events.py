@@ -55,6 +55,8 @@ def verified(worlds: Iterator[World]) -> Iterator[World]:
     """The same, when somebody has verified what theirs served in the project both funds pay for."""
     for world in worlds:
         verifier = world.key("verifier")
+        # What ours served there is verified, too.
+        post(world.client, "/v1/hours/V1-2/verify", {}, verifier)
         answer = post(world.client, "/v1/hours/V2-1/verify", {}, verifier).json()
         read = f"/v1/members/V2/balance?min_position={answer['position']}"
         assert world.client.get(read, headers=verifier).json()["verified_minutes"] == 90
@@ -164,6 +166,28 @@ def test_what_adds_up_is_listed_without_what_names_what_lies_outside(
         for key_of in ("position", "topic", "quantity", "day", "change", "changes"):
             assert [each.get(key_of) for each in shown] == [each.get(key_of) for each in whole]
         assert [each for each in shown if each in whole] or "verified" in path
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["participation?", "diff/participation?from_known_at=1&",
+     f"restatements/participation?month={YESTERDAY:%Y-%m}&published_at=1&"],
+)  # fmt: skip
+@pytest.mark.parametrize(("group", "outside"), [("project", '"P2"'), ("organisation", '"O2"')])
+def test_people_told_apart_by_where_they_served_are_told_within_the_scope(
+    asked: str, group: str, outside: str, world: World
+) -> None:
+    url = f"/v1/{asked}region={HERE}&group_by={group}"
+    assert outside in world.read(url, OURS, world.key("auditor")).text
+    key = world.key("auditor", regions=(HERE,))
+    refused = world.read(url, OURS, key)
+    assert refused.status_code == 403
+    assert outside not in refused.text
+    assert refused.json()["at"] == "service_region"
+    within = world.read(f"{url}&service_region={HERE}", OURS, key)
+    assert within.status_code == 200
+    assert outside not in within.text
+    assert world.read(f"{url}&project=P1", OURS, key).status_code == 200
 
 
 def listed(answer: httpx.Response) -> list[dict[str, Any]]:
