@@ -17,7 +17,7 @@ WINDOWS_MAX: Final = 100_000
 
 
 class Window(NamedTuple):
-    """What was counted in a window, and when it ends."""
+    """What was counted in a window, and when it ends, on a clock that is never set."""
 
     hits: int
     until: float
@@ -37,7 +37,7 @@ class Windows(Storage):
 
     def find(self, key: str) -> Window:
         """The window of a key; an empty one that is over when there is none."""
-        window, now = self._windows.get(key), time.time()
+        window, now = self._windows.get(key), time.monotonic()
         return window if window is not None and now < window.until else Window(0, now)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
@@ -46,13 +46,13 @@ class Windows(Storage):
         if not window.hits:
             if len(self._windows) >= WINDOWS_MAX:
                 self._tidy()
-            window = Window(0, time.time() + expiry)
+            window = Window(0, time.monotonic() + expiry)
         self._windows[key] = Window(window.hits + amount, window.until)
         return window.hits + amount
 
     def _tidy(self) -> None:
         """Drop the windows that have ended, and if that is not enough, all."""
-        now = time.time()
+        now = time.monotonic()
         self._windows = {key: w for key, w in self._windows.items() if now < w.until}
         if len(self._windows) >= WINDOWS_MAX:
             self._windows.clear()
@@ -97,7 +97,7 @@ class Rates:
             return
         is_within = self._limiter.hit(self._keys, key)
         count, until = self._windows.find(self._keys.key_for(key))
-        left, seconds = max(0, self._keys.amount - count), max(1, round(until - time.time()))
+        left, seconds = max(0, self._keys.amount - count), max(1, round(until - time.monotonic()))
         call.add("ratelimit-policy", self._policy)
         call.add("ratelimit", f'"{NAME}";r={left};t={seconds}')
         if not is_within:

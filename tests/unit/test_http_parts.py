@@ -137,7 +137,7 @@ def call() -> Call:
 
 def test_windows_end_and_are_tidied(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(rates, "time", SimpleNamespace(time=lambda: now))
+    monkeypatch.setattr(rates, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(rates, "WINDOWS_MAX", 3)
     windows = Windows()
     assert [windows.incr("a", 10) for _ in range(3)] == [1, 2, 3]
@@ -165,6 +165,21 @@ def test_each_key_has_its_own_window() -> None:
     for _ in range(10):
         free.count(call(), "a")
         free.count_stranger("10.0.0.1")
+
+
+def test_a_window_ends_in_time_though_the_clock_is_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(time=lambda: 10_000.0, monotonic=lambda: 100.0)
+    monkeypatch.setattr(rates, "time", clock)
+    counted = Rates(Bounds(rate_max=1, rate_window_s=60))
+    counted.count(call(), "a")
+    clock.time, clock.monotonic = (lambda: 6_400.0), (lambda: 101.0)  # an hour back
+    with pytest.raises(RateLimited) as refused:
+        counted.count(call(), "a")
+    assert refused.value.facts["retry_after"] == 59
+    clock.time, clock.monotonic = (lambda: 6_460.0), (lambda: 161.0)
+    counted.count(call(), "a")
 
 
 # keys
