@@ -110,8 +110,9 @@ _LINES: Final = (
     """ || '","originator_version":' || originator_version || ',"position":' || rowid"""
     """ || ',"state":' || CAST(state AS TEXT) || ',"topic":"' || topic || '"}\n', '')"""
     " AS BLOB) FROM stored_events WHERE rowid > after "
-    f"AND rowid <= min(after + {LINES_TOGETHER}, ?2)"
+    f"AND rowid <= min(after + {LINES_TOGETHER}, until)"
 )
+_APART: Final = "(SELECT value FROM asked, json_each(topics))"
 
 STATEMENTS: Final = Statements(
     lock="",  # BEGIN IMMEDIATE has it
@@ -126,10 +127,11 @@ STATEMENTS: Final = Statements(
     "ORDER BY originator_id, originator_version",
     rows="SELECT rowid, originator_id, originator_version, topic, state, hashes "
     "FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?",
-    lines="WITH RECURSIVE part (after) AS (VALUES (?1) "
-    f"UNION ALL SELECT after + {LINES_TOGETHER} FROM part WHERE after + {LINES_TOGETHER} < ?2) "
-    f"SELECT after, ({_LINES} AND topic IN (SELECT value FROM json_each(?3))), "
-    f"({_LINES} AND topic NOT IN (SELECT value FROM json_each(?3))) FROM part",
+    lines="WITH RECURSIVE asked (first, until, topics) AS (VALUES (?, ?, ?)), "
+    "part (after, until) AS (SELECT first, until FROM asked UNION ALL "
+    f"SELECT after + {LINES_TOGETHER}, until FROM part WHERE after + {LINES_TOGETHER} < until) "
+    f"SELECT after, ({_LINES} AND topic IN {_APART}), ({_LINES} AND topic NOT IN {_APART}) "
+    "FROM part",
     rows_at="SELECT rowid, originator_id, originator_version, topic, state, hashes "
     "FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid",
     commands="SELECT command_id, body_hash, first_position, count, answer FROM commands "
@@ -145,7 +147,7 @@ STATEMENTS: Final = Statements(
     keep_checkpoint="INSERT INTO checkpoints (size, verifier, note) VALUES (?, ?, ?) "
     "ON CONFLICT (size, verifier) DO NOTHING",
     find_checkpoint="SELECT note FROM checkpoints WHERE size = ? AND verifier = ?",
-    last_checkpoint="SELECT size, verifier, note FROM checkpoints WHERE ?1 IN ('', verifier) "
+    last_checkpoint="SELECT size, verifier, note FROM checkpoints WHERE ? IN ('', verifier) "
     "ORDER BY size DESC, verifier LIMIT 1",
     checkpoints="SELECT size, verifier, note FROM checkpoints WHERE size > ? AND size <= "
     "(SELECT max(size) FROM (SELECT DISTINCT size FROM checkpoints WHERE size > ? "
