@@ -3,6 +3,7 @@
 Reads go on throughout, on the old tables until the swap and on the new ones after it.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice, zip_longest
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from ledger.domain.errors import LedgerError
 from ledger.store.log import LogStore
+from projections.column_files import NO_ROOM
 from projections.database import Reads
 from projections.models import TABLES
 from projections.refill import ROWS_AT_ONCE, refill
@@ -24,6 +26,8 @@ from projections.tables import Progress, Table, digest_of, ordered_sql, plain, u
 SWAPS_MAX: Final = 50
 #: How often both generations are looked for at the same position.
 LOOKS_MAX: Final = 3
+
+log = logging.getLogger(__name__)
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -95,6 +99,7 @@ def fill(store: LogStore, reads: Reads, progress: Progress = unwatched) -> None:
     """Recompute the tables from columns, as far as the log goes now, without comparing.
 
     `progress` is told how many more events were taken in. Who else filled them meanwhile is let be.
+    So is a disk that has no room, or no folder, for columns: whoever asked folds on without them.
     """
     old, new = reads.generation, reads.begin()
     try:
@@ -103,7 +108,9 @@ def fill(store: LogStore, reads: Reads, progress: Progress = unwatched) -> None:
     except BaseException as error:
         with suppress(LedgerError):
             reads.drop_unused(new)
-        if not isinstance(error, PositionMoved):
+        if isinstance(error, (OSError, *NO_ROOM)):
+            log.warning("figures are folded, not recomputed: %s", str(error).partition("\n")[0])
+        elif not isinstance(error, PositionMoved):
             raise
     else:
         with suppress(LedgerError):

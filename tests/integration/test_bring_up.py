@@ -1,5 +1,6 @@
 """Read models far behind the log: recomputed at once, or folded; they are the same."""
 
+import tempfile
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -97,3 +98,26 @@ def test_a_tailer_that_is_stopped_while_it_recomputes_leaves_nothing(
     assert (begun, tailer.lag().error) == ([2], "")
     assert (reads.generation, reads.position) == (1, 0)
     assert not reads._is_there(2)
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_where_columns_find_no_room_all_is_folded(
+    told: LogStore,
+    reads: Reads,
+    expected: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    is_followed: bool,
+) -> None:
+    monkeypatch.setattr(runner, "REFILLED_EVENTS", 10)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    if is_followed:
+        with following(told, reads) as tailer:
+            assert wait_for(reads, len(ROWS), 30)
+            assert tailer.lag().error == ""
+    else:
+        assert bring_up(told, reads) == len(ROWS)
+    assert (reads.generation, reads._is_there(2)) == (1, False)
+    assert digests_of(reads) == expected
+    assert "figures are folded, not recomputed" in caplog.text
