@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,7 @@ from projections.columns import (
     typed,
 )
 from projections.tables import Progress, unwatched
+from projections.under_way import Wanted, awaited, workers
 
 #: Lines asked for at once.
 LINES_AT_ONCE: Final = 10_000
@@ -125,32 +126,35 @@ class Columns:
         """Take in the log up to a position.
 
         Some stretches of it at once, a thread each: while the database puts lines together for
-        one, those of another are taken apart. Raises CorruptLog, Unavailable.
+        one, those of another are taken apart. Where `progress` raises, they are given up. Raises
+        CorruptLog, Unavailable.
         """
-        with ThreadPoolExecutor(WORKERS, "ledger-columns") as threads, connect() as connection:
+        with connect() as connection, workers(WORKERS, "ledger-columns") as (threads, wanted):
             connection.execute("SET threads = 1")  # of its own; ours come on top
             pending: deque[tuple[int, Future[tuple[list[Path], list[Path]]]]] = deque()
             begun = self.position
             while self.position < until:
                 while begun < until and len(pending) < WORKERS + 1:
                     last = min(until, begun + TAKEN_AT_ONCE)
-                    taken = threads.submit(self._take_apart, connection.cursor(), begun, last)
+                    cursor = connection.cursor()
+                    taken = threads.submit(self._take_apart, cursor, begun, last, wanted)
                     pending.append((last, taken))
                     begun = last
                 last, taken = pending.popleft()
-                frequent, others = taken.result()
+                frequent, others = awaited(taken, progress)
                 self._frequent += frequent
                 self._tail += others
                 progress(last - self.position)
                 self.position = last
 
     def _take_apart(
-        self, connection: duckdb.DuckDBPyConnection, after: int, until: int
+        self, connection: duckdb.DuckDBPyConnection, after: int, until: int, wanted: Wanted
     ) -> tuple[list[Path], list[Path]]:
         """Turn the lines between two positions into columns: of FREQUENT, and of all others."""
         frequent, others = (self.folder / f"{until}.{name}" for name in ("frequent", "others"))
         with self._reading, frequent.open("wb") as one, others.open("wb") as other:
             for apart, rest in lines_apart(self._store, after, until, FREQUENT):
+                wanted.check()
                 one.writelines(apart)
                 other.writelines(rest)
         return (

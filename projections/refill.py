@@ -4,7 +4,6 @@ The columns come from sealed segments as far as there are good ones, else from t
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,6 +18,7 @@ from projections.recompute import VERIFIED
 from projections.replay import PREFIX, Replay, replayed
 from projections.segments import Segment
 from projections.tables import Progress, Record, Table, ordered_sql, unwatched
+from projections.under_way import Wanted, awaited, workers
 
 #: Rows put in with one transaction.
 ROWS_AT_ONCE: Final = 20_000
@@ -37,26 +37,27 @@ def refill(
 ) -> None:
     """Fill the empty tables of a generation as they stand at a position.
 
-    `progress` is told how many more events were taken in. Raises CorruptLog, PositionMoved.
+    `progress` is told how many more events were taken in; where it raises, all is given up.
+    Raises CorruptLog, PositionMoved.
     """
     with (
         replayed(store, position, segments=segments, progress=progress) as replay,
-        ThreadPoolExecutor(1, "ledger-refill") as thread,
+        workers(1, "ledger-refill") as (thread, wanted),
     ):
-        try:
-            loads = [thread.submit(reads.load, generation, made) for made in _made(replay)]
-            for load in loads:
-                load.result()
-        finally:
-            thread.shutdown(cancel_futures=True)
+        loads = []
+        for made in _made(replay, wanted):
+            loads.append(thread.submit(reads.load, generation, made))
+            progress(0)
+        for load in loads:
+            awaited(load, progress)
     reads.write(generation, 0, position, [], leaf_at(store, position))
 
 
-def _made(replay: Replay) -> Iterator["MadeTable"]:
+def _made(replay: Replay, wanted: Wanted) -> Iterator["MadeTable"]:
     """All tables, each as soon as it is recomputed."""
     for table in sorted(TABLES, key=lambda table: table not in LONG):
         replay.make(table.name)
-        yield MadeTable(replay, table)
+        yield MadeTable(replay, table, wanted)
         if table is ACTIVE:
             replay.drop(VERIFIED)  # the largest of all; nothing else is made of it
 
@@ -66,11 +67,13 @@ class MadeTable(NamedTuple):
 
     replay: Replay
     table: Table
+    wanted: Wanted
 
     def records(self) -> Iterator[list[Record]]:
         """The rows, some thousands at a time."""
         found = self.replay.run(ordered_sql(self.table).format(g=PREFIX))
         while rows := found.fetchmany(ROWS_AT_ONCE):
+            self.wanted.check()
             yield rows
 
     def csv(self) -> AbstractContextManager[Path]:

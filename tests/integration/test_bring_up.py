@@ -1,17 +1,23 @@
 """Read models far behind the log: recomputed at once, or folded; they are the same."""
 
 import tempfile
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Final, NamedTuple
 
 import pytest
 
 from ledger.store.log import LogStore
+from projections import column_files, runner
 from projections import rebuild as rebuilding
-from projections import runner
 from projections.bring_up import bring_up
 from projections.database import Reads
+from projections.participation import ACTIVE
 from projections.rebuild import rebuild
+from projections.refill import MadeTable
+from projections.replay import Replay
 from projections.runner import catch_up, wait_for
 from projections.tailer import Tailer
 from tests.told import ROWS, digests_of, following
@@ -121,3 +127,50 @@ def test_where_columns_find_no_room_all_is_folded(
     assert (reads.generation, reads._is_there(2)) == (1, False)
     assert digests_of(reads) == expected
     assert "figures are folded, not recomputed" in caplog.text
+
+
+def test_a_tailer_that_is_stopped_makes_no_more_tables(
+    told: LogStore, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is put in at that time is given up too, and nothing is left of it."""
+    tailer, made, make = Tailer(told, reads), list[str](), Replay.make
+
+    def load(_: int, table: MadeTable) -> None:
+        while True:
+            table.wanted.check()
+            time.sleep(0.01)
+
+    def make_and_stop(replay: Replay, *names: str) -> None:
+        make(replay, *names)
+        made.extend(names)
+        if ACTIVE.name in names:
+            tailer._stopping.set()
+
+    monkeypatch.setattr(runner, "REFILLED_EVENTS", 10)
+    monkeypatch.setattr(reads, "load", load)
+    monkeypatch.setattr(Replay, "make", make_and_stop)
+    tailer.start()
+    tailer._thread.join(30)
+    assert not tailer._thread.is_alive()
+    assert made[-1] == ACTIVE.name
+    assert tailer.lag().error == ""
+    assert (reads.generation, reads._is_there(2)) == (1, False)
+
+
+def test_lines_that_nobody_waits_for_are_not_taken_apart(
+    told: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def endless(*_: object) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        while True:
+            begun.set()
+            yield [], []
+
+    def give_up(_: int) -> None:
+        if begun.is_set():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(column_files, "lines_apart", endless)
+    with closing(column_files.Columns(told)) as columns, pytest.raises(KeyboardInterrupt):
+        columns.extend(len(ROWS), give_up)

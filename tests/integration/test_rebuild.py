@@ -25,6 +25,7 @@ from projections.runner import catch_up, wait_for
 from projections.segments import seal
 from projections.session import PositionMoved
 from projections.tables import ordered_sql
+from projections.under_way import Wanted
 from tests.memory_store import MemoryStore
 from tests.told import ROWS, digests_of, eventually, following
 
@@ -140,7 +141,7 @@ def test_rows_are_put_in_as_they_were_made(told: LogStore, reads: Reads) -> None
         for text in TEXTS:
             replay.run(into, (f"x{text}", text, text))
         expected = replay.rows(ordered_sql(CATALOGUE).format(g="replay."))
-        reads.load(new, MadeTable(replay, CATALOGUE))
+        reads.load(new, MadeTable(replay, CATALOGUE, Wanted()))
     assert len(expected) > len(TEXTS)
     with reads.read(new) as snapshot:
         assert snapshot.rows(ordered_sql(CATALOGUE)) == expected
