@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -29,10 +29,24 @@ def put_in_place(path: Path) -> Iterator[IO[bytes]]:
     part = part_of(path)
     try:
         with part.open("wb") as file:
+            if is_there:
+                _take_after(part, path)
             yield file
-        if is_there:
-            shutil.copymode(path, part)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _take_after(part: Path, path: Path) -> None:
+    """Let a file be whose the other is, and open to those alone; before there is anything in it.
+
+    As far as one may: only root gives files away, and some file systems know no modes.
+    """
+    found = path.stat()
+    with suppress(OSError):
+        part.chmod(0o600)
+        if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
+            with suppress(OSError):
+                os.chown(part, found.st_uid, found.st_gid)
+        shutil.copymode(path, part)

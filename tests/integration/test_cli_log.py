@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
@@ -47,19 +50,63 @@ def test_an_export_is_whole_or_leaves_what_was_there(
     file.write_bytes(before)
     file.chmod(0o640)
     link.symlink_to(file)
+    modes: list[int] = []
 
-    def fail(now: Session, file: IO[bytes], *_: int) -> Written:
-        file.write(b"half")
+    def fail(now: Session, half: IO[bytes], *_: int) -> Written:
+        half.write(b"half")
+        modes.append(os.fstat(half.fileno()).st_mode & 0o777)
         raise CorruptLog("hashes")
 
     with monkeypatch.context() as patch:
         patch.setattr(export, "write_lines", fail)
         assert terminal.run(f"export {link}").exit_code == 1
     assert (file.read_bytes(), sorted(tmp_path.glob(".*.part"))) == (before, [])
+    assert modes == [0o640]  # who may not read the file reads nothing of what takes its place
     terminal.do(f"export {link}")
     assert (len(file.read_bytes().splitlines()), link.is_symlink()) == (EVENTS, True)
     assert file.stat().st_mode & 0o777 == 0o640
     assert sorted(tmp_path.glob(".*.part")) == []
+
+
+#: The program, whose exports come to no end.
+_ENDLESS: Final = """
+import time
+from api.cli import export, main
+
+def write_lines(now, file, *_):
+    file.write(b"half")
+    print("begun", flush=True)
+    time.sleep(60)
+
+export.write_lines = write_lines
+main.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_export_that_is_told_to_stop_leaves_nothing(
+    sqlite_terminal: Terminal, tmp_path: Path, number: signal.Signals
+) -> None:
+    file = tmp_path / "log.jsonl"
+    command = [sys.executable, "-c", _ENDLESS, "--database", sqlite_terminal.database_url]
+    with subprocess.Popen(
+        [*command, "export", str(file)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as exporting:
+        assert exporting.stdout is not None
+        assert exporting.stdout.readline() == b"begun\n"
+        assert list(tmp_path.glob(".log.jsonl.*.part")) != []
+        exporting.send_signal(number)
+        assert exporting.wait(30) in (1, 128 + number)
+    assert list(tmp_path.glob("*log.jsonl*")) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_an_export_over_a_file_of_another_stays_his(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    file.touch(0o600)
+    os.chown(file, 1234, 1235)
+    terminal.do(f"export {file}")
+    assert (file.stat().st_uid, file.stat().st_gid) == (1234, 1235)
 
 
 def test_an_export_into_a_pipe_goes_through_it(terminal: Terminal, tmp_path: Path) -> None:
