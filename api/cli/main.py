@@ -110,6 +110,10 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
+#: What DuckDB makes of a signal that comes while it is at work, whatever its handler raised.
+_INTERRUPTED: Final = "Query interrupted"
+
+
 def _end(number: int, _: FrameType | None) -> None:
     """End as Ctrl-C does, so that what is half made goes; at once for whoever says it twice."""
     signal.signal(number, signal.SIG_DFL)
@@ -127,7 +131,15 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="json_escapes")
     signal.signal(signal.SIGTERM, _end)
-    program.main(prog_name="hourledger")
+    try:
+        program.main(prog_name="hourledger")
+    except RuntimeError as error:
+        if str(error) != _INTERRUPTED:
+            raise
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            sys.exit(128 + signal.SIGTERM)
+        click.echo("\nAborted!", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

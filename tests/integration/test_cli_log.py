@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
@@ -70,33 +71,41 @@ def test_an_export_is_whole_or_leaves_what_was_there(
 
 #: The program, whose exports come to no end.
 _ENDLESS: Final = """
-import time
+import sys, time
+import duckdb
 from api.cli import export, main
 
 def write_lines(now, file, *_):
     file.write(b"half")
     print("begun", flush=True)
+    while where == "within":
+        duckdb.execute("SELECT sum(a.range * b.range) FROM range(1000000) a, range(200) b")
     time.sleep(60)
 
 export.write_lines = write_lines
+sys.argv, where = sys.argv[:-1], sys.argv[-1]
 main.main()
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["between", "within"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
 def test_an_export_that_is_told_to_stop_leaves_nothing(
-    sqlite_terminal: Terminal, tmp_path: Path, number: signal.Signals
+    sqlite_terminal: Terminal, tmp_path: Path, number: signal.Signals, code: int, where: str
 ) -> None:
+    """Nor a traceback: also where it is within a statement of the columnar engine."""
     file = tmp_path / "log.jsonl"
     command = [sys.executable, "-c", _ENDLESS, "--database", sqlite_terminal.database_url]
     with subprocess.Popen(
-        [*command, "export", str(file)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [*command, "export", str(file), where], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as exporting:
-        assert exporting.stdout is not None
+        assert exporting.stdout
         assert exporting.stdout.readline() == b"begun\n"
         assert list(tmp_path.glob(".log.jsonl.*.part")) != []
+        time.sleep(0.3)
         exporting.send_signal(number)
-        assert exporting.wait(30) in (1, 128 + number)
+        _, said = exporting.communicate(timeout=30)
+    assert (exporting.returncode, b"Traceback" in said) == (code, False)
     assert list(tmp_path.glob("*log.jsonl*")) == []
 
 
