@@ -17,22 +17,29 @@ def part_of(path: Path) -> Path:
 def put_in_place(path: Path) -> Iterator[IO[bytes]]:
     """A file to write into; it is at `path` when the body is done, or what was there still is.
 
-    A pipe or a device is written to as it is. Raises OSError.
+    A pipe or a device is written to as it is, and so is a file in a folder that takes no other.
+    Raises OSError.
     """
-    is_there = path.exists()
-    if is_there:
-        with path.open("ab") as file:  # one that may not be written to is refused
-            if not path.is_file():
-                yield file
-                return
-    path = path.resolve()  # a link goes on pointing there
-    part = part_of(path)
+    target = path.resolve()  # a link goes on pointing there
+    part, is_there = part_of(target), path.exists()
+    if is_there and path.is_file():
+        path.open("ab").close()  # one that may not be written to is refused
     try:
-        with part.open("wb") as file:
-            if is_there:
-                _take_after(part, path)
+        beside = part.open("wb") if path.is_file() or not is_there else None
+    except OSError:
+        beside = None
+    if beside is None:
+        with path.open("wb") as file:
             yield file
-        part.replace(path)
+        return
+    try:
+        with beside:
+            if is_there:
+                _take_after(part, target)
+            yield beside
+            beside.flush()
+            os.fsync(beside.fileno())
+        _move(part, target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -46,7 +53,15 @@ def _take_after(part: Path, path: Path) -> None:
     found = path.stat()
     with suppress(OSError):
         part.chmod(0o600)
-        if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
-            with suppress(OSError):
-                os.chown(part, found.st_uid, found.st_gid)
+        with suppress(OSError):
+            os.chown(part, found.st_uid, found.st_gid)
         shutil.copymode(path, part)
+
+
+def _move(part: Path, path: Path) -> None:
+    """Put a file in the place of another; where that is mounted by itself, what is in it."""
+    try:
+        part.replace(path)
+    except OSError:
+        shutil.copyfile(part, path)
+        part.unlink()
