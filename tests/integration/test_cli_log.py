@@ -72,7 +72,7 @@ def test_an_export_is_whole_or_leaves_what_was_there(
 
 #: The program, whose exports come to no end.
 _ENDLESS: Final = """
-import sys, time
+import signal, sys, time
 import duckdb
 from api.cli import export, main
 
@@ -85,6 +85,8 @@ def write_lines(now, file, *_):
 
 export.write_lines = write_lines
 sys.argv, where = sys.argv[:-1], sys.argv[-1]
+# Whoever is started in the background may have been told to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 main.main()
 """
 
@@ -105,7 +107,10 @@ def test_an_export_that_is_told_to_stop_leaves_nothing(
         assert list(tmp_path.glob(".log.jsonl.*.part")) != []
         time.sleep(0.3)
         exporting.send_signal(number)
-        _, said = exporting.communicate(timeout=30)
+        try:
+            _, said = exporting.communicate(timeout=30)
+        finally:
+            exporting.kill()
     assert (exporting.returncode, b"Traceback" in said) == (code, False)
     assert list(tmp_path.glob("*log.jsonl*")) == []
 
