@@ -16,7 +16,7 @@ import psycopg
 from psycopg import abc
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import tuple_row
 from psycopg.sql import quote
@@ -97,7 +97,9 @@ class Statements:
     def _checked(self, result: PGresult) -> PGresult:
         if result.status in _DONE:
             return result
-        if self._pgconn.status != ConnStatus.OK:
+        # What has no SQLSTATE is libpq's own trouble with the line, which it may still call sound.
+        is_of_server = result.error_field(DiagnosticField.SQLSTATE) is not None
+        if self._pgconn.status != ConnStatus.OK or not is_of_server:
             raise psycopg.OperationalError(result.get_error_message())
         raise error_from_result(result)
 
