@@ -23,9 +23,10 @@ def run(*, of: str, by: tuple[str, ...], where: tuple[str, ...], **asked: Any) -
     if of != "active" and by:
         raise click.UsageError(f"--by is for active members; {of} ones have their own groups.")
     with reading.look(**asked) as look:
-        check(look, "participation", filters, reading.groups_of(by))
+        groups = reading.groups_of(by)
+        check(look, "participation", filters, groups)
         if of == "active":
-            _active(look, reading.groups_of(by), filters)
+            _active(look, groups, filters)
         else:
             _held(look, of, filters)
 

@@ -160,17 +160,19 @@ def test_a_tailer_that_is_stopped_makes_no_more_tables(
 def test_lines_that_nobody_waits_for_are_not_taken_apart(
     told: LogStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = threading.Event()
+    begun, ended, deadline = threading.Event(), threading.Event(), time.monotonic() + 30
 
-    def endless(*_: object) -> Iterator[tuple[list[bytes], list[bytes]]]:
-        while True:
+    def long(*_: object) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        while time.monotonic() < deadline:
             begun.set()
             yield [], []
+        ended.set()
 
     def give_up(_: int) -> None:
         if begun.is_set():
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(column_files, "lines_apart", endless)
+    monkeypatch.setattr(column_files, "lines_apart", long)
     with closing(column_files.Columns(told)) as columns, pytest.raises(KeyboardInterrupt):
         columns.extend(len(ROWS), give_up)
+    assert not ended.is_set()
