@@ -50,7 +50,7 @@ wheel-test: $(VENV)/.installed-test
 long: $(VENV)/.installed-test
 	TEST_LONG=1 $(BIN)/python -m pytest -q tests/simulation tests/acceptance tests/integration/test_bundle*.py tests/integration/test_hledger.py
 
-# The whole table beside the peers; BENCH="--scale 0.1 --runs 1" for a quick look.
+# The whole table beside the peers; BENCH="--scale 0.1 --county 0.05 --growth 100000 --runs 1" for a quick look.
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks --json benchmarks.json --document docs/benchmarks.md $(BENCH)
 

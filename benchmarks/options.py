@@ -15,9 +15,9 @@ class Options(Struct, frozen=True):
     """`scale` multiplies all sizes but that of the county, whose scale is its own."""
 
     scale: float = 1.0
-    runs: int = 5
-    county: str = "0.1"
-    growth: int = 1_000_000
+    runs: int = 3
+    county: str = "1"
+    growth: int = 10_000_000
     seconds: float = 3.0
     databases: tuple[str, ...] = DATABASES
 
