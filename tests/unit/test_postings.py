@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.domain import events as e
-from ledger.domain.rulebook import POSTINGS_VERSION as VERSION_IN_LOG
+from ledger.domain.ledger import POSTINGS_VERSION as VERSION_IN_LOG
 from ledger.domain.values import GrantInputs, Lot
 from projections.moves import moves
 from projections.postings import (

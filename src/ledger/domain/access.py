@@ -84,3 +84,9 @@ def require_role(caller: Caller, command: type[c.Command]) -> None:
     if "admin" in roles or ROLES[command] in roles or ALSO.get(command, frozenset()) & roles:
         return
     raise Forbidden("op", needs=ROLES[command])
+
+
+def require_region(caller: Caller, region: str) -> None:
+    """Refuse, with `forbidden`, to set up anything in a region outside the caller's scope."""
+    if not caller.sees_region(region):
+        raise Forbidden("region", region=region)

@@ -8,22 +8,20 @@ seed for salts. A rule that refuses raises an error of `errors.py`.
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from msgspec import Struct, field
 
 from ledger.domain.access import Caller
 from ledger.domain.events import Event
-
-if TYPE_CHECKING:
-    from ledger.domain.rulebook import Rulebook
+from ledger.domain.rulebook import Rulebook
 
 
 class Books(Protocol):
     """The states of all streams at one position."""
 
     @property
-    def rulebook(self) -> "Rulebook":
+    def rulebook(self) -> Rulebook:
         """State of the ledger stream. Raises LedgerNotOpened."""
 
     def get(self, stream: str) -> object | None:

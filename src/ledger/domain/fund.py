@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from ledger.domain.access import Caller
+from ledger.domain.access import Caller, require_region
 from ledger.domain.commands import AmendFund, CloseFund, Command, OpenFund, ReceiveFunds
 from ledger.domain.decision import Act, Books, Decision, Rule
 from ledger.domain.errors import (
@@ -42,7 +42,6 @@ from ledger.domain.events import (
 from ledger.domain.events import FundClosed as FundClosedEvent
 from ledger.domain.lots import Queue, Shelf, Stock, lot_of, take
 from ledger.domain.organisation import find_organisation
-from ledger.domain.rulebook import check_region
 from ledger.domain.terms import allows_category, refusal_of, settled_terms
 from ledger.domain.values import Lot, Terms, check_name, owner_of
 
@@ -318,7 +317,7 @@ def _named_lots(
 
 def open_fund(command: OpenFund, books: Books, act: Act) -> Decision:
     """Open it. Raises Forbidden, OrganisationNotFound, AlreadyExists, InvalidCommand."""
-    check_region(act.caller, command.region)
+    require_region(act.caller, command.region)
     if not act.caller.sees_fund(command.fund):
         raise Forbidden("fund", fund=command.fund)
     if not act.caller.sees_organisation(command.organisation):

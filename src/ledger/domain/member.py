@@ -7,7 +7,7 @@ those on incentives in `grant`.
 from typing import Final
 
 from ledger.domain import events as e
-from ledger.domain.access import Caller
+from ledger.domain.access import Caller, require_region
 from ledger.domain.account import Member, evolve
 from ledger.domain.commands import (
     ChangeMemberKinds,
@@ -29,7 +29,6 @@ from ledger.domain.errors import (
     NothingChanges,
 )
 from ledger.domain.organisation import find_organisation
-from ledger.domain.rulebook import check_region
 from ledger.domain.values import MemberKind
 
 __all__ = ["RULES", "Member", "check_registered", "evolve", "find_member", "find_registered"]
@@ -61,7 +60,7 @@ def register_member(command: RegisterMember, books: Books, act: Act) -> Decision
 
     Outside of it that would take over the history. Raises Forbidden, AlreadyExists.
     """
-    check_region(act.caller, command.region)
+    require_region(act.caller, command.region)
     known = books.get(f"member/{command.member}")
     if isinstance(known, Member) and (known.registered or not act.caller.sees_region(known.region)):
         raise AlreadyExists("member", member=command.member)
@@ -86,7 +85,7 @@ def change_member_kinds(command: ChangeMemberKinds, books: Books, act: Act) -> D
 def move_member(command: MoveMember, books: Books, act: Act) -> Decision:
     """Move a member to another region. Raises MemberNotFound, Forbidden, NothingChanges."""
     member = find_registered(books, command.member, act.caller)
-    check_region(act.caller, command.region)
+    require_region(act.caller, command.region)
     if command.region == member.region:
         raise NothingChanges("region")
     event = e.MemberMoved(

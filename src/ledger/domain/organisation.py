@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ledger.domain.access import Caller
+from ledger.domain.access import Caller, require_region
 from ledger.domain.commands import Command, RegisterOrganisation
 from ledger.domain.decision import Act, Books, Decision, Rule
 from ledger.domain.errors import (
@@ -14,7 +14,6 @@ from ledger.domain.errors import (
     OrganisationNotFound,
 )
 from ledger.domain.events import Event, OrganisationRegistered
-from ledger.domain.rulebook import check_region
 from ledger.domain.values import OrgKind, check_name
 
 
@@ -55,7 +54,7 @@ def find_organisation(
 
 def register_organisation(command: RegisterOrganisation, books: Books, act: Act) -> Decision:
     """Register it. Raises Forbidden, AlreadyExists, InvalidCommand (the name is not clean)."""
-    check_region(act.caller, command.region)
+    require_region(act.caller, command.region)
     if not act.caller.sees_organisation(command.organisation):
         raise Forbidden("organisation", organisation=command.organisation)
     check_name(command.name)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from ledger.domain.access import Caller
+from ledger.domain.access import Caller, require_region
 from ledger.domain.commands import AmendPolicy, ClosePolicy, Command, DefinePolicy, PolicyCommand
 from ledger.domain.decision import Act, Books, Decision, Rule
 from ledger.domain.errors import (
@@ -31,7 +31,6 @@ from ledger.domain.events import (
 from ledger.domain.events import PolicyClosed as PolicyClosedEvent
 from ledger.domain.fund import find_fund
 from ledger.domain.quota import Taken
-from ledger.domain.rulebook import check_region
 from ledger.domain.values import check_name, contains
 
 #: What a version of a policy says besides its number.
@@ -116,7 +115,7 @@ def find_policy(books: Books, policy: str, caller: Caller, at: str = "policy") -
 
 def define_policy(command: DefinePolicy, books: Books, act: Act) -> Decision:
     """Offer an incentive. Raises Forbidden, AlreadyExists, InvalidCommand, FundNotFound."""
-    check_region(act.caller, command.region)
+    require_region(act.caller, command.region)
     if books.get(f"policy/{command.policy}") is not None:
         raise AlreadyExists("policy", policy=command.policy)
     check_terms(command, books, act.caller)
@@ -153,7 +152,7 @@ def close_policy(command: ClosePolicy, books: Books, act: Act) -> Decision:
 def find_changeable(books: Books, policy: str, caller: Caller) -> Policy:
     """A policy that may be changed. Raises PolicyNotFound, Forbidden, PolicyClosed."""
     state = find_policy(books, policy, caller)
-    check_region(caller, state.region)
+    require_region(caller, state.region)
     if state.closed:
         raise PolicyClosed("policy", policy=policy)
     return state

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ledger.domain.access import Caller
+from ledger.domain.access import Caller, require_region
 from ledger.domain.commands import CloseProject, Command, OpenProject
 from ledger.domain.decision import Act, Books, Decision, Rule
 from ledger.domain.errors import (
@@ -19,7 +19,6 @@ from ledger.domain.errors import (
 from ledger.domain.events import Event, ProjectOpened
 from ledger.domain.events import ProjectClosed as ProjectClosedEvent
 from ledger.domain.organisation import find_organisation
-from ledger.domain.rulebook import check_region
 from ledger.domain.values import check_name
 
 
@@ -72,7 +71,7 @@ def find_project(books: Books, project: str, caller: Caller, at: str = "project"
 
 def open_project(command: OpenProject, books: Books, act: Act) -> Decision:
     """Open it. Raises Forbidden, OrganisationNotFound, AlreadyExists, InvalidCommand (name)."""
-    check_region(act.caller, command.region)
+    require_region(act.caller, command.region)
     # Said of the caller's own list before anything is looked up, so it shows nothing.
     if not act.caller.sees_organisation(command.organisation):
         raise Forbidden("organisation", organisation=command.organisation)

@@ -11,6 +11,7 @@ from ledger.domain import (
     grant,
     hours,
     key,
+    ledger,
     member,
     organisation,
     policy,
@@ -28,7 +29,7 @@ from ledger.domain.unbounded import KIND_OF
 from ledger.domain.values import owner_of
 
 RULES: Final[dict[type[Command], Rule]] = {
-    **rulebook.RULES,
+    **ledger.RULES,
     **member.RULES,
     **hours.RULES,
     **grant.RULES,
