@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from ledger.domain.errors import BadSegment, CorruptLog
 from ledger.log import merkle
+from ledger.store.durable import sync_folder
 from ledger.store.log import LogStore
 from ledger.store.tree import root_at
 from projections import sums
@@ -328,11 +329,7 @@ def _finish(path: Path) -> File:
     with unfinished(path).open("rb+") as file:
         os.fsync(file.fileno())
     unfinished(path).replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
     return File(name=path.name, bytes=path.stat().st_size, sha256=_digest(path))
 
 

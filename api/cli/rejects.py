@@ -24,6 +24,7 @@ from api.cli.cells import quoted
 from api.cli.headers import EXTRA_COLUMN, OPTIONS_COLUMN, REJECT_COLUMNS
 from api.cli.placing import part_of
 from ledger.domain.errors import InvalidCommand
+from ledger.store.durable import sync_folder
 
 #: A spreadsheet takes a cell that starts with one of these for a formula (OWASP, CSV injection).
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -108,7 +109,7 @@ def publish(path: Path, spool: Spool, write: Callable[[Path, Spool], None]) -> P
             path.replace(path.with_name(f"{path.name}.bak"))
         if spool.count:
             fresh.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         with suppress(FileNotFoundError):
             fresh.unlink()
@@ -131,15 +132,6 @@ def _same(one: Path, other: Path) -> bool:
             if not part:
                 return True
     return False
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _synced(file: IO[str]) -> None:

@@ -25,6 +25,7 @@ from ledger.log.witness import (
     WitnessBusy,
     judge,
 )
+from ledger.store.durable import sync_folder
 
 #: Nobody else needs to read or write what a witness keeps.
 MODE: Final = 0o600
@@ -157,13 +158,4 @@ def replace_file(path: Path, content: bytes) -> None:
         with suppress(OSError):
             beside.unlink()
         raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(folder: Path) -> None:
-    """Make the name as durable as the content."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

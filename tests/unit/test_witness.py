@@ -220,7 +220,7 @@ def test_nothing_is_said_that_was_not_kept(
     elif failing == "rename":
         monkeypatch.setattr(Path, "replace", broken)
     else:
-        monkeypatch.setattr(witnessing, "_sync_directory", broken)
+        monkeypatch.setattr(witnessing, "sync_folder", broken)
     with pytest.raises(OSError, match="No space"):
         see(witness, 50)
     monkeypatch.undo()

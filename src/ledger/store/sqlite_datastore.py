@@ -5,7 +5,6 @@ opening a connection fails, and its transactions begin without asking for the
 write lock, so that a writer who has read may fail at once instead of waiting.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import eventsourcing.sqlite as stock
 from eventsourcing import persistence
 
 from ledger.domain.errors import InvalidSettings, NotDurable
+from ledger.store.durable import sync_folder
 from ledger.store.pool import Pool
 from ledger.store.sqlite_schema import APPLICATION_ID, CREATE, FORMAT
 
@@ -55,9 +55,6 @@ class Datastore(stock.SQLiteDatastore):
             self._open_reader, self._is_usable, size=READERS_MAX, wait_s=LOCK_WAIT_S
         )
 
-    def _open(self) -> sqlite3.Connection:
-        return connect(self.path)
-
     def _is_usable(self, connection: sqlite3.Connection) -> bool:
         """Whether it is open, in no transaction, and of the file that has the name now.
 
@@ -89,7 +86,7 @@ class Datastore(stock.SQLiteDatastore):
             yield connection
 
     def _open_reader(self) -> sqlite3.Connection:
-        connection = self._open()
+        connection = connect(self.path)
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA cache_size = -8192")
         return connection
@@ -231,16 +228,7 @@ def _create(path: Path) -> None:
             for statement in CREATE:
                 connection.execute(statement)
         connection.execute("COMMIT")
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the file's name as durable as its content."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
