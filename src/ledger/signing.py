@@ -9,6 +9,7 @@ from ledger.domain.errors import InvalidSettings
 from ledger.log.checkpoint import BadCheckpoint
 from ledger.log.signer import Signer, parse_signer, write_signer
 from ledger.settings import Settings
+from ledger.store.durable import sync_folder
 
 FILE_VARIABLE: Final = "LEDGER_SIGNING_KEY_FILE"
 VARIABLE: Final = "LEDGER_SIGNING_KEY"
@@ -78,3 +79,4 @@ def write_key(path: Path, signer: Signer) -> None:
         file.write(write_signer(signer) + "\n")
         file.flush()
         os.fsync(file.fileno())
+    sync_folder(path.parent)

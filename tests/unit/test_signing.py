@@ -31,6 +31,15 @@ def test_a_key_is_written_for_its_owner_alone_and_never_over_another(key_file: P
         write_key(key_file, LOG_KEY)
 
 
+def test_a_written_key_is_durable_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    write_key(tmp_path / "log.key", LOG_KEY)
+    assert synced == [(tmp_path / "log.key").stat().st_ino, tmp_path.stat().st_ino]
+
+
 def test_a_key_comes_from_a_file_or_from_the_environment(
     key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
