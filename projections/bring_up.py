@@ -4,8 +4,8 @@ from typing import Final
 
 from ledger.store.log import LogStore
 from projections.database import Reads
+from projections.progress import Progress, beyond, unwatched
 from projections.runner import catch_up, check_same_log, is_mostly_new
-from projections.tables import Progress, unwatched
 
 #: Events between two words on how far it is.
 STEP: Final = 400_000
@@ -25,22 +25,10 @@ def bring_up(store: LogStore, reads: Reads, progress: Progress = unwatched) -> i
     if is_mostly_new(position, head):
         from projections.rebuild import fill  # noqa: PLC0415 (the columnar engine is heavy)
 
-        fill(store, reads, _beyond(position, progress))
+        fill(store, reads, beyond(position, progress))
         position = reads.position
     while position < head:
         reached = catch_up(store, reads, until=min(position + STEP, head))
         progress(reached - position)
         position = reached
     return position
-
-
-def _beyond(position: int, progress: Progress) -> Progress:
-    """A progress over one that is told only of what is beyond a position."""
-    done = 0
-
-    def advance(more: int) -> None:
-        nonlocal done
-        before, done = max(done, position), done + more
-        progress(max(done, position) - before)
-
-    return advance

@@ -25,7 +25,7 @@ from projections.columns import (
     PLACE,
     typed,
 )
-from projections.tables import Progress, unwatched
+from projections.progress import Progress, unwatched
 from projections.under_way import Wanted, awaited, workers
 
 #: Lines asked for at once.

@@ -19,7 +19,7 @@ from projections.column_files import (
     write_parquet,
 )
 from projections.columns import COLUMNS, whole
-from projections.tables import Progress, unwatched
+from projections.progress import Progress, unwatched
 
 #: Rows that are in memory at once.
 ROWS_AT_ONCE: Final = 5_000

@@ -4,7 +4,7 @@ Reads go on throughout, on the old tables until the swap and on the new ones aft
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice, zip_longest
 from typing import Any, Final
@@ -16,11 +16,12 @@ from ledger.store.log import LogStore
 from projections.column_files import NO_ROOM
 from projections.database import Reads
 from projections.models import TABLES
+from projections.progress import Progress, beyond, unwatched
 from projections.refill import ROWS_AT_ONCE, refill
 from projections.runner import BATCH_EVENTS, REFILLED_EVENTS, catch_up, is_mostly_new
 from projections.segments import Segment
 from projections.session import PositionMoved, Snapshot
-from projections.tables import Progress, Table, digest_of, ordered_sql, plain, unwatched
+from projections.tables import Table, digest_of, ordered_sql, plain
 
 #: How often the log may run ahead of the fresh tables before a rebuild gives up.
 SWAPS_MAX: Final = 50
@@ -56,7 +57,7 @@ def rebuild(
     store: LogStore,
     reads: Reads,
     limit: int = BATCH_EVENTS,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Progress = unwatched,
     *,
     segments: Sequence[Segment] = (),
     refilled_from: int = REFILLED_EVENTS,
@@ -66,7 +67,7 @@ def rebuild(
     Logs of `refilled_from` events or more are recomputed from columns, from sealed segments as
     far as they go, others folded `limit` events at a time; both are compared where the tables in
     use stand. What lies behind that is folded in, or where it is most of the log, all of it
-    recomputed. `progress` is told the position reached.
+    recomputed. `progress` is told how many more events were taken in.
     """
     old, new = reads.generation, reads.begin()
     begun, head = [new], store.head().position
@@ -74,14 +75,14 @@ def rebuild(
         # As far as the tables in use have come, if the log goes that far.
         goal = min(reads.position, head)
         if goal >= refilled_from:
-            refill(store, reads, new, goal, segments=segments, progress=counted(progress))
+            refill(store, reads, new, goal, segments=segments, progress=progress)
         else:
             _build(store, reads, new, goal, limit=limit, progress=progress)
         compared_at, differences = compare(store, reads, new, limit)
         if is_mostly_new(compared_at, head):
             new = reads.begin()
             begun.append(new)
-            refill(store, reads, new, head, segments=segments, progress=counted(progress))
+            refill(store, reads, new, head, segments=segments, progress=beyond(goal, progress))
         position = _swap(store, reads, old, new)
     except BaseException:
         with suppress(LedgerError):
@@ -117,18 +118,6 @@ def fill(store: LogStore, reads: Reads, progress: Progress = unwatched) -> None:
             reads.drop_unused()
 
 
-def counted(progress: Callable[[int], None]) -> Progress:
-    """A progress that is told how many more are done, over one that is told how many are."""
-    done = 0
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        progress(done)
-
-    return advance
-
-
 def _build(
     store: LogStore,
     reads: Reads,
@@ -136,13 +125,15 @@ def _build(
     goal: int,
     *,
     limit: int,
-    progress: Callable[[int], None],
+    progress: Progress,
 ) -> None:
     """Fold the log up to a position."""
     position = 0
     while position < goal:
-        position = catch_up(store, reads, limit, until=min(goal, position + limit), generation=new)
-        progress(position)
+        until = min(goal, position + limit)
+        reached = catch_up(store, reads, limit, until=until, generation=new)
+        progress(reached - position)
+        position = reached
 
 
 def compare(

@@ -14,10 +14,11 @@ from projections.database import Reads
 from projections.models import TABLES
 from projections.participation import ACTIVE
 from projections.people import PRESENCE
+from projections.progress import Progress, unwatched
 from projections.recompute import VERIFIED
 from projections.replay import PREFIX, Replay, replayed
 from projections.segments import Segment
-from projections.tables import Progress, Record, Table, ordered_sql, unwatched
+from projections.tables import Record, Table, ordered_sql
 from projections.under_way import Wanted, awaited, workers
 
 #: Rows put in with one transaction.

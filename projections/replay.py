@@ -18,11 +18,11 @@ import duckdb
 from ledger.store.log import LogStore
 from projections.column_files import Columns, connect, quoted
 from projections.models import TABLES
+from projections.progress import Progress, unwatched
 from projections.recompute import NEEDS
 from projections.segments import Segment, columns_of
 from projections.session import Snapshot
 from projections.sums import Sums
-from projections.tables import Progress, unwatched
 
 STREAMED_ROWS: Final = 5000
 #: What the names of tables begin with here.

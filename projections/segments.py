@@ -28,7 +28,8 @@ from projections import sums
 from projections.column_files import Columns, Sealed, connect, lines_between, quoted, write_parquet
 from projections.columns import COLUMNS, FIELDS, whole
 from projections.participation import CELLS
-from projections.tables import Progress, layout_of, unwatched
+from projections.progress import Progress, unwatched
+from projections.tables import layout_of
 
 #: Events of one sealed segment: a hundred megabytes of lines at a time.
 SEGMENT_EVENTS: Final = 245_760

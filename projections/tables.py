@@ -5,7 +5,7 @@ name, which the database replaces by the generation's prefix.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 Type = Literal["text", "integer", "bytes"]
@@ -14,14 +14,6 @@ Type = Literal["text", "integer", "bytes"]
 Merge = Literal["key", "add", "latest", "append", "first"]
 Value = str | int | bytes | None
 Record = tuple[Value, ...]
-
-
-#: Told of long work how many more events are done.
-Progress = Callable[[int], None]
-
-
-def unwatched(_: int) -> None:
-    """Nobody watches."""
 
 
 class Column(NamedTuple):

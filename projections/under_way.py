@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Event
 from typing import Final, TypeVar
 
-from projections.tables import Progress
+from projections.progress import Progress
 
 #: Seconds between two words to whoever watches, who may give the work up.
 LOOK_S: Final = 0.2

@@ -21,7 +21,6 @@ from ledger.table_check import check_tables
 
 if TYPE_CHECKING:
     from ledger.store.log import Row
-    from projections.rebuild import Difference
     from projections.two_engines import Parting
 
     Take = Callable[[list[Row]], None]
@@ -157,15 +156,6 @@ def tell_right(
     now.say(right, **facts, figures=figures, differences=partings)
 
 
-def tell_differences(now: Session, differences: "list[Difference]") -> None:
-    """Name the tables that were wrong, and the first wrong row of each; then exit 1."""
-    for found in () if now.json else differences:
-        click.echo(f"Wrong: table {found.table} of the figures is not what the log says.", err=True)
-        _tell_rows(found.live_row, found.fresh_row)
-    if differences:
-        click.get_current_context().exit(REFUSED)
-
-
 def tell_partings(now: Session, partings: "list[Parting]") -> None:
     """Name each table that was wrong, the figure and the first event it parts at; then exit 1."""
     for found in () if now.json else partings:
@@ -173,12 +163,13 @@ def tell_partings(now: Session, partings: "list[Parting]") -> None:
         click.echo(f"Wrong: table {found.table} {way} is not what the log says.", err=True)
         at = f"from the event at {found.position:,} on" if found.position else "without any event"
         click.echo(f"  {found.figure} {at}", err=True)
-        _tell_rows(found.live_row, found.fresh_row)
+        tell_rows(found.live_row, found.fresh_row)
     if partings:
         click.get_current_context().exit(REFUSED)
 
 
-def _tell_rows(there: tuple[Any, ...] | None, right: tuple[Any, ...] | None) -> None:
+def tell_rows(there: tuple[Any, ...] | None, right: tuple[Any, ...] | None) -> None:
+    """A row as it is and as it should be."""
     click.echo(f"  there      {there}", err=True)
     click.echo(f"  should be  {right}", err=True)
 

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from api.cli.check import tell_differences
+from api.cli.check import tell_rows
 from api.cli.program import Command
 from api.cli.progress import progress
+from api.cli.refusals import REFUSED
 from api.cli.seal import good_segments
 from api.cli.session import Session, session
 from ledger.domain.errors import BadSegment
 
 if TYPE_CHECKING:
+    from projections.rebuild import Difference
     from projections.segments import Segment
 
 
@@ -23,23 +25,28 @@ def run(*, use_sealed: bool) -> None:
     now = session()
     now.require_whole("admin")
     store, reads = now.open().store, now.open_reads()
-    done, head = 0, store.head().position
-    with progress("figures", head, unit="events", shown=now.on_terminal) as advance:
-
-        def reached(position: int) -> None:
-            nonlocal done
-            advance(max(position - done, 0))
-            done = max(position, done)
-
-        with ExitStack() as held:
-            segments = _segments(now, held) if use_sealed else []
-            built = rebuild(store, reads, progress=reached, segments=segments)
+    head = store.head().position
+    with (
+        progress("figures", head, unit="events", shown=now.on_terminal) as advance,
+        ExitStack() as held,
+    ):
+        segments = _segments(now, held) if use_sealed else []
+        built = rebuild(store, reads, progress=advance, segments=segments)
     same = "they are as they were" if built.compared_at else "there were none"
     if built.differences:
         same = "what was there before was wrong"
     sentence = f"The figures are made anew, true at position {built.position:,}; {same}."
     now.say(sentence, position=built.position, differences=built.differences)
     tell_differences(now, built.differences)
+
+
+def tell_differences(now: Session, differences: "list[Difference]") -> None:
+    """Name the tables that were wrong, and the first wrong row of each; then exit 1."""
+    for found in () if now.json else differences:
+        click.echo(f"Wrong: table {found.table} of the figures is not what the log says.", err=True)
+        tell_rows(found.live_row, found.fresh_row)
+    if differences:
+        click.get_current_context().exit(REFUSED)
 
 
 def _segments(now: Session, held: ExitStack) -> "list[Segment]":

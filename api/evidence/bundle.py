@@ -5,7 +5,7 @@ the same bytes.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -23,12 +23,11 @@ from ledger.store.log import LogStore, Row
 from ledger.store.tree import prove_inclusion, rows_between
 from projections import figures
 from projections.fund_usage import fund_usage
+from projections.progress import Progress
 from projections.session import Snapshot
 
 STATEMENT: Final = b"hourledger.statement/v1"
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-#: Told how many more lines were written.
-Advance = Callable[[int], None]
 
 
 class Contents(NamedTuple):
@@ -40,7 +39,8 @@ class Contents(NamedTuple):
     stream: str
     #: Whether texts and their salts come along, as far as they were not erased.
     with_notes: bool
-    advance: Advance
+    #: Told how many more lines were written.
+    advance: Progress
 
 
 class Bundled(NamedTuple):

@@ -67,8 +67,10 @@ def test_a_rebuild_from_far_behind_compares_and_recomputes(
     with reads._engine.writing() as session:
         prefix = reads._prefix(reads.generation)
         session.run(f"UPDATE {prefix}members SET verified_minutes = 99 WHERE member = 'V0002'")
-    found = rebuild(told, reads)
+    seen: list[int] = []
+    found = rebuild(told, reads, progress=seen.append)
     assert (found.compared_at, found.position) == (behind.until, len(ROWS))
+    assert sum(seen) == (len(ROWS) if behind.is_recomputed else behind.until)
     assert [each.table for each in found.differences] == ["members"] * (behind.until > 0)
     assert found.generation == reads.generation == 2 + behind.is_recomputed
     assert digests_of(reads) == expected

@@ -53,7 +53,7 @@ def test_a_rebuild_of_sound_tables_finds_no_difference(
     seen: list[int] = []
     found = rebuild(told, reads, 20, seen.append)
     assert (found.differences, found.position, found.compared_at) == ([], len(ROWS), len(ROWS))
-    assert seen == [20, 40, 60, 80, len(ROWS)]
+    assert seen == [20, 20, 20, 20, len(ROWS) - 80]
     assert (reads.generation, digests_of(reads)) == (found.generation, expected)
 
 
@@ -64,7 +64,7 @@ def test_a_rebuild_from_columns_gives_the_same_tables(
     for segments in ([], seal(told, tmp_path, until=50, events=20)):
         seen: list[int] = []
         found = rebuild(told, reads, progress=seen.append, segments=segments, refilled_from=0)
-        assert (found.differences, found.position, seen[-1]) == ([], len(ROWS), len(ROWS))
+        assert (found.differences, found.position, sum(seen)) == ([], len(ROWS), len(ROWS))
         assert (reads.generation, digests_of(reads)) == (found.generation, expected)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import date
 from decimal import Decimal
@@ -15,6 +15,7 @@ from api.cli.county.fraud import BUYER, hours_sold
 from api.cli.county.grants import BUDGETS, Desk, policies
 from api.cli.county.people import Haiyan, huli, ningxia
 from api.cli.county.plan import YEAR_END, Chunk, Plan, plan_of
+from api.cli.progress import Advance
 from ledger.application import Ledger
 from ledger.domain.access import operator
 from ledger.domain.commands import IssueKey
@@ -22,9 +23,6 @@ from ledger.domain.values import Role
 from ledger.store.requests import Answered
 from projections.bring_up import bring_up
 from projections.database import Reads
-
-#: Tell how many more events are written, or read into the figures.
-Advance = Callable[[int], None]
 
 #: Keys to look at the county with: holder, role, sources seen.
 KEYS: Final[tuple[tuple[str, Role, tuple[str, ...]], ...]] = (
