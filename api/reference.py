@@ -13,9 +13,8 @@ from typing import Final
 from api.errors import RETRY_AFTER_S, STATUS
 from api.openapi import all_errors
 from api.routes.table import VIEWS, Route, routes
-from api.ways import ELSEWHERE, WAYS, Way
+from api.ways import ISSUE_KEY, WAYS
 from ledger.domain.access import ALSO, ROLES
-from ledger.domain.commands import IssueKey
 from ledger.domain.errors import REASONS, LedgerError
 from projections.scope import READERS
 
@@ -61,7 +60,7 @@ def _parameters(route: Route) -> str:
 
 def role_of(route: Route) -> str:
     """Who may, besides `admin`."""
-    for way in (*WAYS, Way(ELSEWHERE[IssueKey], IssueKey)):
+    for way in (*WAYS, ISSUE_KEY):
         if route.method == "POST" and way.path == route.path:
             roles = {ROLES[way.kind], *ALSO.get(way.kind, ())}
             return ", ".join(sorted(roles))

@@ -76,5 +76,6 @@ WAYS: Final = (
 #: As many of them are asked for more often than anything is read.
 BUSIEST: Final = 5
 
-#: Commands with a handler of their own, or none: a key is needed before anything is asked here.
-ELSEWHERE: Final = {c.IssueKey: "/v1/keys", c.OpenLedger: ""}
+#: A command with a handler of its own, for its answer holds a secret. `open_ledger` has no way at
+#: all: a key is needed before anything is asked here.
+ISSUE_KEY: Final = Way("/v1/keys", c.IssueKey)

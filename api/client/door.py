@@ -17,8 +17,8 @@ import msgspec
 
 from api.answers import Written
 from api.client.errors import ServiceError, UnreachableError, problem_in
-from api.ways import ELSEWHERE, WAYS, Way
-from ledger.domain.commands import Command, IssueKey
+from api.ways import ISSUE_KEY, WAYS
+from ledger.domain.commands import Command
 from ledger.domain.errors import InvalidCommand
 from ledger.store.requests import Result
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 JSON: Final = {"content-type": "application/json"}
 #: Failures that say nothing about what the service did.
 BROKEN: Final = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError)
-_WAYS: Final = {way.kind: way for way in (*WAYS, Way(ELSEWHERE[IssueKey], IssueKey))}
+_WAYS: Final = {way.kind: way for way in (*WAYS, ISSUE_KEY)}
 
 
 class Patience(NamedTuple):

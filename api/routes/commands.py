@@ -11,12 +11,11 @@ import msgspec
 from fastapi import Request, Response
 
 from api import bodies, intake
-from api.answers import Written
 from api.call import call_of
 from api.errors import IdempotencyKeyRequired, UnsupportedMediaType
 from api.queries import Query, read_query
-from api.runtime import Runtime, runtime_of
-from api.ways import ELSEWHERE, WAYS, Way
+from api.runtime import runtime_of
+from api.ways import Way
 from ledger.domain.access import Caller, require_role
 from ledger.domain.errors import InvalidCommand
 from ledger.store.requests import Answered
@@ -120,6 +119,3 @@ def written(
         call_of(request).add("idempotency-replayed", "true")
     status = CREATED if answered.count and not dry_run else OK
     return Response(msgspec.json.encode({**result, **told, **more}), status, media_type=JSON)
-
-
-__all__ = ["ELSEWHERE", "WAYS", "Runtime", "Way", "Written", "handler", "written"]

@@ -39,8 +39,8 @@ from api.routes import (
     trails,
 )
 from api.routes.commands import Dry
-from api.ways import BUSIEST, ELSEWHERE, WAYS, Way
-from ledger.domain.commands import COMMANDS, Command, IssueKey, LogHours, op_of
+from api.ways import BUSIEST, ISSUE_KEY, WAYS, Way
+from ledger.domain.commands import COMMANDS, Command, LogHours, op_of
 
 VIEWS: Final = (
     *members.VIEWS, *funds.VIEWS, *figures.VIEWS, *policies.VIEWS, *trails.VIEWS, *explain.VIEWS,
@@ -335,7 +335,7 @@ def routes() -> list[Route]:
         _batch(),
         *map(_read, VIEWS),
         *(_write(way, commands.handler(way)) for way in WAYS[BUSIEST:]),
-        _write(Way(ELSEWHERE[IssueKey], IssueKey), keys.issue, "secret"),
+        _write(ISSUE_KEY, keys.issue, "secret"),
         _feed(),
         _evidence("/v1/log/checkpoint", log.checkpoint, log.CheckpointQuery, None),
         _evidence(
@@ -347,6 +347,3 @@ def routes() -> list[Route]:
         _open("/readyz", operations.readyz, Readiness),
         _open("/metrics", operations.show_metrics, None),
     ]
-
-
-__all__ = ["KINDS", "VIEWS", "Query", "Route", "routes"]

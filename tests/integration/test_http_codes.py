@@ -13,8 +13,7 @@ import pytest
 from api.cli import options
 from api.cli.writing import ledger_command
 from api.errors import STATUS
-from api.ways import ELSEWHERE as APART
-from api.ways import WAYS
+from api.ways import ISSUE_KEY, WAYS
 from ledger.domain import commands as c
 from ledger.settings import Settings
 from tests.http_service import Key, done, issue, open_ledger, post, raw, refused, started
@@ -49,9 +48,7 @@ def route_of(command: c.Command) -> tuple[str, dict[str, Any]]:
     """The path a command is posted to, and its body."""
     body: dict[str, Any] = msgspec.to_builtins(command)
     body.pop("op")
-    if type(command) in APART:
-        return APART[type(command)], body
-    (way,) = [way for way in WAYS if way.kind is type(command)]
+    (way,) = [way for way in (*WAYS, ISSUE_KEY) if way.kind is type(command)]
     ids = {name: body.pop(name) for name in way.ids}
     return way.path.format(**ids), body
 

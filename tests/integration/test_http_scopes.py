@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from api.bounds import Bounds
-from api.routes.commands import WAYS
 from api.routes.table import EXPLAINED_TO_SOME, UNEXPLAINED, VIEWS, routes
+from api.ways import WAYS
 from tests.http_counties import (
     ALL_ROLES,
     AWAY,

@@ -11,7 +11,7 @@ import pytest
 from api import openapi
 from api.bodies import NOT_IN_BATCH
 from api.bounds import Bounds
-from api.routes.commands import WAYS, Way
+from api.ways import WAYS, Way
 from ledger.domain import commands as c
 from ledger.domain.access import ALSO, ROLES
 from tests.http_counties import (

@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from api import openapi
-from api.routes.commands import WAYS, Way
 from api.routes.table import VIEWS, routes
+from api.ways import WAYS, Way
 from ledger.settings import Settings
 from tests.http_counties import OURS, county
 from tests.http_process import Process

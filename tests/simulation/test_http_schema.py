@@ -26,7 +26,7 @@ from api import openapi
 from api.app import create_app
 from api.bounds import Bounds
 from api.links import GIVEN
-from api.routes.commands import WAYS
+from api.ways import WAYS
 from ledger.settings import Settings
 from tests.http_counties import OURS, THEIRS, county
 from tests.http_service import NEVER, YESTERDAY, Key, issue, listening, open_ledger
