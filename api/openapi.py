@@ -20,7 +20,7 @@ from api.answers import Problem
 from api.links import add_links
 from api.queries import Query
 from api.words import ASKED, WORDS
-from ledger.domain.errors import LedgerError
+from ledger.domain.errors import all_errors
 from projections import participation, totals
 from projections.rollups import FIGURES
 
@@ -276,14 +276,9 @@ RETRYING: Final = dict.fromkeys((409, 429, 503), ("Retry-After",))
 
 def _problem(code: str, status: int) -> dict[str, Any]:
     """What a refusal looks like."""
-    title = next((k.__doc__ or "" for k in all_errors(LedgerError) if k.code == code), "")
+    title = next((k.__doc__ or "" for k in all_errors() if k.code == code), "")
     told = {"type": f"urn:hourledger:problem:{code}", "title": title, "status": status}
     return example(Problem) | told | {"detail": title, "instance": "/v1/hours", "code": code}
-
-
-def all_errors(kind: type[LedgerError]) -> list[type[LedgerError]]:
-    """All errors there are."""
-    return [each for own in kind.__subclasses__() for each in (own, *all_errors(own))]
 
 
 def describe(app: FastAPI, kinds: Sequence[type[Struct]]) -> dict[str, Any]:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from api.errors import RETRY_AFTER_S, STATUS
-from api.openapi import all_errors
 from api.routes.table import VIEWS, Route, routes
 from api.ways import ISSUE_KEY, WAYS
 from ledger.domain.access import ALSO, ROLES
-from ledger.domain.errors import REASONS, LedgerError
+from ledger.domain.errors import REASONS, all_errors
 from projections.scope import READERS
 
 #: What stands behind this line is written by the program.
@@ -72,7 +71,7 @@ def role_of(route: Route) -> str:
 
 def _errors() -> Iterator[str]:
     """Each code with its status and its meaning."""
-    told = {kind.code: (kind.__doc__ or "").split("\n")[0] for kind in all_errors(LedgerError)}
+    told = {kind.code: (kind.__doc__ or "").split("\n")[0] for kind in all_errors()}
     yield from ("## Errors", "", "| Status | `code` | |", "|---|---|---|")
     for code, status in sorted(STATUS.items(), key=lambda item: (item[1], item[0])):
         again = " Comes with `Retry-After`." if code in (*RETRY_AFTER_S, "rate_limited") else ""

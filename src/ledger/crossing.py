@@ -6,7 +6,6 @@ were raised: the class by its code, where, with which facts. All of it is Messag
 """
 
 import traceback
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.domain.access import Caller
-from ledger.domain.errors import Fact, LedgerError
+from ledger.domain.errors import Fact, LedgerError, all_errors
 from ledger.log.codec import Sealed
 from ledger.store.requests import (
     Answered,
@@ -159,15 +158,9 @@ def failed_by(error: BaseException) -> Failed:
 
 def error_of(failed: Failed) -> Exception:
     """The error that was raised there. Nothing is lost of one of the ledger's own."""
-    kind = next((kind for kind in _kinds(LedgerError) if kind.code == failed.code), None)
+    kind = next((kind for kind in all_errors() if kind.code == failed.code), None)
     if kind is None:
         return WriterFailed(failed.at)
     error = kind(failed.at, **failed.facts)
     error.index = failed.index
     return error
-
-
-def _kinds(kind: type[LedgerError]) -> Iterator[type[LedgerError]]:
-    yield kind
-    for each in kind.__subclasses__():
-        yield from _kinds(each)

@@ -13,11 +13,11 @@ import pytest
 from api.bounds import Bounds
 from api.errors import RETRY_AFTER_S, STATUS
 from ledger.application import Ledger
-from ledger.domain.errors import LedgerError
+from ledger.domain.errors import LedgerError, all_errors
 from ledger.settings import Settings
 from tests.http_service import ORIGIN, Key, done, issue, open_ledger, post, refused, started
 from tests.integration.test_cli_refusals import CASES, DESIGN
-from tests.unit.test_http_openapi import ELSEWHERE, all_errors
+from tests.unit.test_http_openapi import ELSEWHERE
 
 MEMBER: Final = {"member": "V1", "region": "330424"}
 NDJSON: Final = {"content-type": "application/x-ndjson", "idempotency-key": "b"}

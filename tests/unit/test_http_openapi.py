@@ -18,7 +18,7 @@ from api.ways import WAYS
 from ledger.domain.access import Caller
 from ledger.domain.commands import COMMANDS, Command, op_of
 from ledger.domain.decision import Decision
-from ledger.domain.errors import LedgerError, NotFound, Refusal
+from ledger.domain.errors import LedgerError, NotFound, Refusal, all_errors
 from ledger.domain.values import GrantInputs
 from projections.scope import READERS
 from tests import story
@@ -32,10 +32,6 @@ OPERATIONS = [
 ]
 
 
-def all_errors(kind: type[LedgerError] = LedgerError) -> list[type[LedgerError]]:
-    return [each for own in kind.__subclasses__() for each in (own, *all_errors(own))]
-
-
 #: Errors that no route can raise: of proofs, which have none yet, and of the command line.
 ELSEWHERE = ("ledger.log.", "api.cli.")
 
@@ -44,7 +40,7 @@ def test_every_error_has_one_status_and_every_code_is_an_errors() -> None:
     # Whatever else the process has imported: the answer must not depend on it.
     for module in ("ledger.log.checkpoint", "ledger.log.proofs", "api.cli.headers"):
         import_module(module)
-    abstract = {Refusal.code}
+    abstract = {LedgerError.code, Refusal.code}
     ours = {
         e.code
         for e in all_errors()

@@ -7,6 +7,7 @@ words what is wrong where code and place do not, as with every InvalidCommand.
 """
 
 import re
+from collections.abc import Iterator
 from typing import ClassVar, Final
 
 Fact = str | int | None
@@ -155,3 +156,10 @@ class CorruptLog(LedgerError):
 
 class BadSegment(CorruptLog):
     """A sealed segment is not what its manifest says."""
+
+
+def all_errors(kind: type[LedgerError] = LedgerError) -> Iterator[type[LedgerError]]:
+    """An error and all that are of its kind, in whatever module that has been imported."""
+    yield kind
+    for each in kind.__subclasses__():
+        yield from all_errors(each)
