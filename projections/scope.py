@@ -45,14 +45,9 @@ def is_reader(caller: Caller, what: str) -> bool:
     return "admin" in caller.roles or not READERS[what].isdisjoint(caller.roles)
 
 
-def is_whole(caller: Caller) -> bool:
-    """Whether the caller's key has no scope at all."""
-    return not (caller.regions or caller.organisations or caller.funds or caller.sources)
-
-
 def require_whole(caller: Caller) -> None:
     """What cannot be narrowed to a scope is for those who have none. Raises Forbidden."""
-    if not is_whole(caller):
+    if not caller.is_whole:
         raise Forbidden("key", needs="a key without scope")
 
 

@@ -14,7 +14,7 @@ from ledger.domain.key import find_key
 from ledger.domain.values import owner_of
 from ledger.log.codec import decode
 from ledger.store.log import LogStore, Row
-from projections.scope import CHECKS, is_reader, is_whole
+from projections.scope import CHECKS, is_reader
 from projections.session import Snapshot
 
 #: Streams whose events belong to the organisation they name, and to the region of its project.
@@ -43,12 +43,11 @@ class Visibility:
 
     def __init__(self, snapshot: Snapshot, caller: Caller) -> None:
         self._snapshot, self._caller = snapshot, caller
-        self._is_whole = is_whole(caller)
         self._seen: dict[str, bool] = {}
 
     def sees(self, row: Row) -> bool:
         """Whether an event lies within the caller's scope."""
-        if self._is_whole:
+        if self._caller.is_whole:
             return True
         if not self._sees_stream(row.originator_id):
             return False
@@ -63,7 +62,7 @@ class Visibility:
     def hidden(self, row: Row, event: Any) -> Collection[str]:
         """Fields of an event that name a member the caller does not see."""
         member = named_member(row, event)
-        is_seen = self._is_whole or not member or self._sees_stream(f"member/{member}")
+        is_seen = self._caller.is_whole or not member or self._sees_stream(f"member/{member}")
         return () if is_seen else ("grant",)
 
     def sees_line(self, row: Row) -> bool:
@@ -86,7 +85,7 @@ class Visibility:
 
     def unseen(self, store: LogStore, positions: Collection[int]) -> set[int]:
         """Those of the positions whose events lie outside the caller's scope."""
-        rows = () if self._is_whole else store.select_positions(sorted(positions))
+        rows = () if self._caller.is_whole else store.select_positions(sorted(positions))
         return {row.position for row in rows if not self.sees(row)}
 
     def _sees_stream(self, stream: str) -> bool:
@@ -109,7 +108,7 @@ def check_trail(
 
     Raises Forbidden (`type`), NotFound (`id`). A member's trail leads into all organisations.
     """
-    if is_whole(caller):
+    if caller.is_whole:
         return
     if kind in BY_BOOKS:
         BY_BOOKS[kind](books(), name, caller, at="id")

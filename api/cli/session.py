@@ -99,8 +99,7 @@ class Session:
 
     def require_whole(self, role: Role) -> None:
         """What shows the whole log is for those whose key has no scope. Raises Forbidden."""
-        caller = self.require_role(role)
-        if caller.regions or caller.organisations or caller.funds or caller.sources:
+        if not self.require_role(role).is_whole:
             raise Forbidden("key", needs=role)
 
     def say(self, sentence: str, **facts: object) -> None:

@@ -20,7 +20,7 @@ from ledger.domain.values import (
 )
 from projections import participation as people
 from projections.participation import Belonging, Certified, Participation, participation
-from projections.scope import check_apart, check_listed, check_slice, is_whole, require_whole
+from projections.scope import check_apart, check_listed, check_slice, require_whole
 from projections.totals import Totals, totals
 
 #: Groupings: names joined by commas, or given several times; a region by its digits (`region:6`).
@@ -117,7 +117,7 @@ def _explained(what: str, filters: dict[str, str]) -> str:
 
 def _of_account(look: Look, **asked: str) -> str:
     """Where an account is explained, which is for keys without scope; empty for others."""
-    return _explained("accounts", asked) if is_whole(look.caller) else ""
+    return _explained("accounts", asked) if look.caller.is_whole else ""
 
 
 def show_totals(look: Look, query: TotalsQuery) -> Shown:

@@ -12,7 +12,7 @@ from ledger.domain.policy import find_policy
 from ledger.domain.values import Code, MemberId
 from ledger.store.requests import Refused
 from projections.balances import PolicyBalance, policy_balance
-from projections.scope import check_member, check_policy, is_whole
+from projections.scope import check_member, check_policy
 
 
 class OfPolicy(PastQuery, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ def show_balance(look: Look, query: OfPolicy) -> Shown:
     check_policy(look.live, look.caller, query.policy)
     found = policy_balance(look.standing.policy(query.policy), query.policy)
     # The legs name members wherever these are, so they are for keys without scope.
-    explained = f"/v1/explain/policies/{query.policy}" if is_whole(look.caller) else ""
+    explained = f"/v1/explain/policies/{query.policy}" if look.caller.is_whole else ""
     return Shown(found, explained)
 
 

@@ -52,6 +52,11 @@ class Caller(Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
     expires_on: date | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the key has no scope at all."""
+        return not (self.regions or self.organisations or self.funds or self.sources)
+
     def sees_region(self, region: str) -> bool:
         """Whether the region lies in one of the caller's region prefixes."""
         return not self.regions or region.startswith(self.regions)

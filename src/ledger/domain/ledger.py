@@ -129,8 +129,7 @@ def erase_text(command: EraseText, books: Books, act: Act) -> Decision:
 
     A hash does not say whose text it is, so a key with a scope may erase none.
     """
-    scoped = act.caller
-    if scoped.regions or scoped.organisations or scoped.funds or scoped.sources:
+    if not act.caller.is_whole:
         raise Forbidden("note")
     decision = _entered(books, TextErased(note=command.note, **act.stamp()), note=command.note)
     decision.erase = command.note
