@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ledger.domain import commands as c
-from ledger.domain.account import Belonging, Certificate, Member
+from ledger.domain.account import Belonging, Certificate, Member, evolve
 from ledger.domain.errors import CorruptLog
 from ledger.domain.events import (
     CredentialRecorded,
@@ -17,7 +17,6 @@ from ledger.domain.events import (
     MemberMoved,
     MemberRegistered,
 )
-from ledger.domain.member import evolve
 from tests.scenario import (
     ELSEWHERE,
     GRANTER,

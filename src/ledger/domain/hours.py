@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ledger.domain import events as e
 from ledger.domain import verification
 from ledger.domain.access import Caller
+from ledger.domain.account import Member
 from ledger.domain.activity import find_activity
 from ledger.domain.commands import Command, LogHours
 from ledger.domain.decision import Act, Books, Decision, Rule
@@ -26,7 +27,7 @@ from ledger.domain.errors import (
     ProjectClosed,
     RowConflict,
 )
-from ledger.domain.member import Member, check_registered, find_member
+from ledger.domain.member import check_registered, find_member
 from ledger.domain.organisation import find_organisation
 from ledger.domain.project import Project, find_project
 from ledger.domain.rulebook import Limits

@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.domain import events as e
 from ledger.domain.access import Caller, require_region
-from ledger.domain.account import Member, evolve
+from ledger.domain.account import Member
 from ledger.domain.commands import (
     ChangeMemberKinds,
     Command,
@@ -30,8 +30,6 @@ from ledger.domain.errors import (
 )
 from ledger.domain.organisation import find_organisation
 from ledger.domain.values import MemberKind
-
-__all__ = ["RULES", "Member", "check_registered", "evolve", "find_member", "find_registered"]
 
 
 def find_member(books: Books, member: str, caller: Caller, at: str = "member") -> Member:

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec.structs import fields
 
 from ledger.domain import (
+    account,
     activity,
     fund,
     grant,
@@ -46,7 +47,7 @@ RULES: Final[dict[type[Command], Rule]] = {
 #: Stream type → its fold.
 EVOLVE: Final[dict[str, Evolve]] = {
     "ledger": rulebook.evolve,
-    "member": member.evolve,
+    "member": account.evolve,
     "organisation": organisation.evolve,
     "project": project.evolve,
     "activity": activity.evolve,
