@@ -15,7 +15,7 @@ import duckdb
 from ledger.domain.errors import CorruptLog
 from ledger.store.log import LogStore
 from projections.catalogue import RULING
-from projections.columnar import ID
+from projections.columnar import ID, words
 from projections.columns import (
     COLUMNS,
     FIELDS,
@@ -196,7 +196,7 @@ class Columns:
     def _fetch_rules(self, connection: duckdb.DuckDBPyConnection) -> None:
         """The states of rules that are not sealed come from the log."""
         source = f"read_parquet({listed(self._tail)})"
-        sql = f"SELECT position FROM {source} WHERE topic IN ({_RULING})"
+        sql = f"SELECT position FROM {source} WHERE topic IN ({words(RULING)})"
         found = [position for (position,) in connection.execute(sql).fetchall()]
         for row in self._store.select_positions(found):
             rule = (row.position, row.state.decode())
@@ -222,9 +222,6 @@ class Columns:
     def close(self) -> None:
         """Remove what was kept for a while."""
         self._folder.cleanup()
-
-
-_RULING: Final = ", ".join(map(repr, RULING))
 
 
 def _take_lines_apart(

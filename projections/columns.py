@@ -17,6 +17,7 @@ from msgspec.structs import fields
 from ledger.domain.events import TOPICS, Lots
 from ledger.log.codec import line
 from projections.catalogue import RULING
+from projections.columnar import words
 from projections.postings import POSTINGS, Posting
 
 #: Where an event stands; of the line, not of the event.
@@ -57,9 +58,7 @@ def _sql_type(declared: Any) -> str:
     if declared == Lots:
         return LOTS_TYPE
     plain = [each for each in get_args(declared) if each is not type(None)]
-    if get_origin(declared) is UnionType:
-        return _sql_type(plain[0])
-    if get_origin(declared) is Annotated:
+    if get_origin(declared) in (UnionType, Annotated):
         return _sql_type(plain[0])
     if get_origin(declared) is tuple:
         return "VARCHAR[]"
@@ -128,7 +127,7 @@ LINE: Final = (
 )
 
 
-_RULING: Final = ", ".join(map(repr, RULING))
+_RULING: Final = words(RULING)
 #: What is one word elsewhere is a list in a rule.
 _OTHER_IN_RULES: Final = frozenset(
     field.name
