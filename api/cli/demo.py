@@ -63,8 +63,7 @@ def show(figures: "Figures", now: Session) -> None:
     click.echo(
         f"Two counties at scale {figures.scale}, seed {figures.seed}: {figures.position:,} events."
     )
-    names = [name or "equal" for name in HEADING]
-    display.table(names, [dict(zip(names, row, strict=True)) for row in figures.table()])
+    display.table(HEADING, [dict(zip(HEADING, row, strict=True)) for row in figures.table()])
     click.echo("All figures are equal." if figures.is_equal else "Some figures differ.")
     program = "hourledger" + (f" --database {now.database}" if now.database else "")
     click.echo("\nTo try next:")

@@ -83,7 +83,7 @@ class Figures(Struct, frozen=True, kw_only=True):
         return [figure.cells() for figure in self.figures]
 
 
-HEADING: Final = ("county", "figure", "published", "× scale", "ledger", "")
+HEADING: Final = ("county", "figure", "published", "× scale", "ledger", "equal")
 
 
 def figures_of(snapshot: Snapshot, plan: Plan) -> tuple[Figure, ...]:
