@@ -44,7 +44,9 @@ def list_keys() -> None:
     caller = now.require_role("admin")
     ledger = now.open()
     books = ledger.books()
-    states = (books.get(f"key/{kept.key}") for kept in ledger.store.list_keys())
+    streams = [f"key/{kept.key}" for kept in ledger.store.list_keys()]
+    books.load(streams)
+    states = map(books.get, streams)
     # A scoped admin sees the keys within that scope, as when revoking one.
     keys = [state for state in states if isinstance(state, Key) and not beyond(caller, state)]
     rows = [{to: getattr(key, name) for to, name in COLUMNS.items()} for key in keys]
