@@ -125,7 +125,7 @@ def set_accrual_rule(command: SetAccrualRule, books: Books, act: Act) -> Decisio
 
 
 def erase_text(command: EraseText, books: Books, act: Act) -> Decision:
-    """Erase a kept text; that there is one, the application checks. Raises Forbidden.
+    """Erase a kept text; that there is one, the decider checks. Raises Forbidden.
 
     A hash does not say whose text it is, so a key with a scope may erase none.
     """
