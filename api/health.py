@@ -44,7 +44,6 @@ class Health:
 
     def look(self) -> Readiness:
         """How things stand now."""
-        reason = ""
         try:
             head = self._store.head().position
             position = self._reads.position
@@ -58,6 +57,7 @@ class Health:
             is_due = not self._heads or now - self._heads[-1][0] > LOOK_EVERY_S
             if head > position and is_due:
                 self._heads.append((now, head))
+        reason = ""
         if self._lag_s() > self._lag_s_max:
             failed = self._tailer.lag().error if self._tailer else ""
             reason = f"the figures are too far behind the log{': ' if failed else ''}{failed}"

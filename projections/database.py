@@ -261,8 +261,8 @@ class Reads:
         self._engine.close()
 
 
-def name_of(generation: int | str) -> str:
-    """The name a generation's position is tracked under; of no generation, how all names begin."""
+def name_of(generation: int) -> str:
+    """The name a generation's position is tracked under."""
     return f"g{generation}"
 
 

@@ -292,9 +292,9 @@ def _registered(
     within, wanted = filters.get("region", ""), _kinds(filters)
     for region, own, heads in snapshot.settled(_REGISTERED, _kinds_apart):
         if region.startswith(within):
-            counted = own.intersection(wanted)
+            kinds = own.intersection(wanted)
             # Of several kinds, but counted once where nobody asks for kinds.
-            for kind in counted if by_kind else [""] if counted else []:
+            for kind in kinds if by_kind else [""] if kinds else []:
                 sums[_place_of(place, region, kind) if place else ()] += heads
     return sums
 

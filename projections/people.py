@@ -30,7 +30,6 @@ _MONTHS: Final = {"from_month", "to_month", "month"}
 #: Behind every text that begins with what stands before it.
 _END: Final = "\U0010ffff"
 
-
 #: By month or cell, and member.
 _Minutes = defaultdict[int, defaultdict[str, int]]
 

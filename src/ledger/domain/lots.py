@@ -14,7 +14,7 @@ from heapq import merge as merge_sorted
 from msgspec import Struct, field
 
 from ledger.domain.errors import CorruptLog, InvalidCommand
-from ledger.domain.values import Lot, SourceKind, Terms
+from ledger.domain.values import Lot, SourceKind, Terms, lots_sum
 
 
 def lot_of(lot: "Lot | Receipt", receipt: str, fen: int) -> Lot:
@@ -65,7 +65,7 @@ class Queue(Struct):
     def put_back(self, lots: tuple[Lot, ...]) -> None:
         """Add lots before all others, as if they had never left."""
         self.lots.extendleft(reversed(lots))
-        self.fen += sum(lot.fen for lot in lots)
+        self.fen += lots_sum(lots)
 
     def remove(self, lots: Iterable[Lot]) -> None:
         """Take out exactly these parts. Raises CorruptLog when they are not all there.
