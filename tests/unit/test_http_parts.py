@@ -226,7 +226,7 @@ def test_a_caller_is_looked_up_once_and_forgotten() -> None:
 
 def test_answers_arrive_whoever_gives_them_and_whenever() -> None:
     async def ask() -> None:
-        arrivals = Arrivals(0.2)
+        arrivals = Arrivals(1)
         futures: list[Future[Answered]] = [Future() for _ in range(200)]
 
         def answer() -> None:

@@ -38,8 +38,8 @@ def coming(*pieces: bytes, pause_s: float | None = None, breaks: bool = False) -
     return receive
 
 
-def whole(receive: Receive, *headers: tuple[bytes, bytes], most: int = 10) -> bytes:
-    return asyncio.run(intake.whole(request_of(receive, *headers), most, 0.2))
+def whole(receive: Receive, *headers: tuple[bytes, bytes], wait_s: float = 30) -> bytes:
+    return asyncio.run(intake.whole(request_of(receive, *headers), 10, wait_s))
 
 
 def test_a_body_that_is_there_is_read_without_a_timer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,12 +54,12 @@ def test_a_body_may_come_in_pieces(pause_s: float) -> None:
 
 def test_a_body_that_does_not_end_is_given_up() -> None:
     with pytest.raises(RequestTimeout):
-        whole(coming(*[b""] * 1000, pause_s=0.01))
+        whole(coming(*[b""] * 1000, pause_s=0.01), wait_s=0.2)
 
 
 def test_a_body_that_does_not_begin_is_given_up() -> None:
     with pytest.raises(RequestTimeout):
-        whole(coming(b"1", pause_s=60))
+        whole(coming(b"1", pause_s=60), wait_s=0.2)
 
 
 def test_a_body_said_to_be_too_large_is_not_read() -> None:
