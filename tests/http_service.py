@@ -37,7 +37,13 @@ def open_ledger(settings: Settings, *commands: c.Command) -> None:
     ledger.execute(c.OpenLedger(origin=ORIGIN), OPERATOR, command_id="open")
     if commands:
         ledger.execute_many(commands, OPERATOR)
-    reads = open_reads(settings.read_models)
+    ledger.close()
+    fold(settings)
+
+
+def fold(settings: Settings) -> None:
+    """Bring the figures up to date."""
+    ledger, reads = Ledger(settings), open_reads(settings.read_models)
     catch_up(ledger.store, reads)
     reads.close()
     ledger.close()
