@@ -1,8 +1,6 @@
 """Hazards 6 and 18: what follows the log neither stops silently nor waits for what it skips."""
 
 import sqlite3
-import time
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +19,7 @@ from projections.database import Reads, open_reads
 from projections.models import Projector
 from projections.runner import catch_up, follow, wait_for
 from projections.tailer import Tailer
-from tests.told import ROWS
+from tests.told import ROWS, eventually
 
 BOSS = operator("boss")
 
@@ -59,14 +57,6 @@ class Growing:
         return rows
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait, with a generous bound, until something holds."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_hazard_06_an_error_is_told_and_the_tailer_goes_on_by_itself(settings: Settings) -> None:
     ledger = Ledger(settings, create=True)
     ledger.execute(OpenLedger(origin="t.example"), BOSS)
@@ -75,10 +65,10 @@ def test_hazard_06_an_error_is_told_and_the_tailer_goes_on_by_itself(settings: S
     tailer = Tailer(failing, reads)
     tailer.start()
     try:
-        eventually(lambda: tailer.lag().error != "" or failing.left == 0)
+        assert eventually(lambda: tailer.lag().error != "" or failing.left == 0)
         answer = ledger.execute(RegisterMember(member="V1", region="330424"), BOSS)
         assert wait_for(reads, answer.position, 60)
-        eventually(lambda: tailer.lag().error == "")
+        assert eventually(lambda: tailer.lag().error == "")
         assert failing.left == 0
     finally:
         tailer.stop()

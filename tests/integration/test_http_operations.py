@@ -30,6 +30,7 @@ from ledger.settings import Settings
 from tests.http_process import free_port
 from tests.http_service import Key, done, issue, open_ledger, post, raw, refused, started
 from tests.postgres_server import PostgresServer
+from tests.told import eventually
 
 DESK = {"holder": "desk", "roles": ["recorder"], "expires_on": "2099-12-31"}
 MEMBER = {"member": "V1", "region": "330424"}
@@ -52,16 +53,9 @@ def client(county: Settings, key: Key) -> Iterator[httpx.Client]:
         yield client
 
 
-def eventually(question: Any, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_alive_and_ready(client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"alive": True}
-    eventually(lambda: client.get("/readyz").json()["lag_events"] == 0)
+    assert eventually(lambda: client.get("/readyz").json()["lag_events"] == 0)
     ready = client.get("/readyz").json()
     assert (ready["ready"], ready["reason"], ready["position"]) == (True, "", ready["head"])
 
@@ -70,14 +64,14 @@ def test_a_service_whose_figures_are_far_behind_is_not_ready(county: Settings, k
     with started(county, tailer=False, bounds=Bounds(lag_s_max=0.3)) as client:
         assert client.get("/readyz").status_code in (200, 503)
         position = done(post(client, "/v1/members", MEMBER, key))["position"]
-        eventually(lambda: client.get("/readyz").status_code == 503)
+        assert eventually(lambda: client.get("/readyz").status_code == 503)
         problem = refused(client.get("/readyz"), 503, "not_ready")
         assert "too far behind" in problem["facts"]["reason"]
         assert problem["facts"]["lag_events"] >= 1
         assert client.get("/livez").status_code == 200
         # Another process brings the figures up to date.
         with started(county):
-            eventually(lambda: client.get("/readyz").status_code == 200)
+            assert eventually(lambda: client.get("/readyz").status_code == 200)
         assert client.get("/readyz").json()["position"] >= position
 
 
@@ -149,7 +143,7 @@ def test_a_log_line_names_no_member(
 ) -> None:
     with caplog.at_level(logging.INFO, "hourledger.access"):
         client.get("/v1/members/V0001/balance", headers={**key, "x-request-id": "r-1"})
-        eventually(lambda: any(r.name == "hourledger.access" for r in caplog.records))
+        assert eventually(lambda: any(r.name == "hourledger.access" for r in caplog.records))
     (record,) = [r for r in caplog.records if r.name == "hourledger.access"]
     line = JsonLines().format(record)
     assert "V0001" not in line
@@ -228,7 +222,7 @@ def test_requests_are_traced_through_fastapi_itself(
         assert spans.names == []
         client.get("/v1/members/V0001/balance", headers=key)
         # A request is logged after it was answered.
-        eventually(lambda: f"{7:032x}" in "".join(map(JsonLines().format, caplog.records)))
+        assert eventually(lambda: f"{7:032x}" in "".join(map(JsonLines().format, caplog.records)))
     assert "GET /v1/members/{member}/balance" in spans.names
     assert spans.attributes["http.route"] == "/v1/members/{member}/balance"
 
@@ -320,7 +314,7 @@ def test_serve_is_a_command(tmp_path: Path) -> None:
             except httpx.TransportError:
                 return False
 
-        eventually(is_up, 30)
+        assert eventually(is_up, 30)
         position = done(post(client, "/v1/members", MEMBER, key))["position"]
         fresh = {"min_position": position}
         answer = client.get("/v1/members/V1/balance", headers=key, params=fresh)
@@ -362,7 +356,7 @@ def test_an_outage_is_told_in_bounded_time_and_ends_by_itself(
             assert time.monotonic() - began < 15
         finally:
             postgres_server.start()
-        eventually(lambda: client.get("/readyz").status_code == 200)
+        assert eventually(lambda: client.get("/readyz").status_code == 200)
         answer = post(client, "/v1/members", {"member": "U1", "region": "33"}, key)
         position = done(answer)["position"]
         assert done(post(client, "/v1/members", MEMBER, key, "first"))["replayed"]
@@ -392,4 +386,6 @@ def test_a_file_that_was_read_only_for_a_while(sqlite_url: str) -> None:
             refused(answer, 503, "unavailable")
             assert client.get("/v1/members/V9/balance", headers=key).status_code == 200
             patch.undo()
-            eventually(lambda: post(client, "/v1/members", MEMBER, key, "m").status_code == 201)
+            assert eventually(
+                lambda: post(client, "/v1/members", MEMBER, key, "m").status_code == 201
+            )
