@@ -15,7 +15,6 @@ from ledger.log.proofs import check_inclusion
 from ledger.settings import Settings
 from tests.http_service import (
     OPERATOR,
-    TODAY,
     YESTERDAY,
     Key,
     issue,
@@ -137,8 +136,9 @@ def test_as_of_a_day_only_what_counts_until_then_is_told(
     assert get(client, key, "/v1/policies/Y1/balance", as_of=day)["granted"] == 0
     listed = get(client, key, "/v1/trail/project/P1", as_of=day)["entries"]
     assert [entry["topic"] for entry in listed] == ["HoursLogged"]
-    today = get(client, key, "/v1/totals", as_of=TODAY.isoformat())
-    assert today["rows"] == get(client, key, "/v1/totals")["rows"]
+    today = get(client, key, "/v1/members/V1/balance")["stars_on"]
+    told_today = get(client, key, "/v1/totals", as_of=today)
+    assert told_today["rows"] == get(client, key, "/v1/totals")["rows"]
     explained = get(client, key, told["explain"], figure="logged_minutes")
     assert [leg["change"] for leg in explained["legs"]] == [33]
 
