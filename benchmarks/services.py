@@ -25,12 +25,13 @@ from ledger.domain.commands import (
     SetAccrualRule,
     SetLimits,
 )
+from ledger.domain.values import Role
 from ledger.settings import Settings
 
 START_S = 30.0
 DAY = date(2025, 1, 1)
 REGISTRY = operator("registry")
-ROLES = ("recorder", "verifier", "auditor", "treasurer", "admin")
+ROLES: tuple[Role, ...] = ("recorder", "verifier", "auditor", "treasurer", "admin")
 #: The same program, but no two commands share a transaction, in the writer's process either.
 SINGLY = """
 import subprocess

@@ -24,7 +24,9 @@ class Balances(PostgresTrackingRecorder):
     def __init__(self, datastore: PostgresDatastore, **options: Any) -> None:
         super().__init__(datastore, **options)
         self.sql_create_statements.append(
-            SQL("CREATE TABLE IF NOT EXISTS balances (member uuid PRIMARY KEY, minutes bigint)")
+            SQL(
+                "CREATE TABLE IF NOT EXISTS balances (member uuid PRIMARY KEY, minutes bigint)"
+            ).format()
         )
 
     def add(self, member: UUID, minutes: int, tracking: Tracking) -> None:

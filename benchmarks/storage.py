@@ -58,7 +58,10 @@ def _of_file(place: SqliteFile) -> dict[str, int]:
 def _of_schema(place: PostgresSchema) -> dict[str, int]:
     with psycopg.connect(place.conninfo) as connection:
         rows = connection.execute(SIZES.encode(), (place.schema,)).fetchall()
-    return _summed((_part(*row[:3], row[4]), row[3]) for row in rows)
+    return _summed(
+        (_part(name, owner, is_index, definition), size)
+        for name, owner, is_index, size, definition in rows
+    )
 
 
 def _part(name: str, owner: str | None, is_index: bool, definition: str) -> str:
