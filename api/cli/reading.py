@@ -14,7 +14,7 @@ from api.cli.program import Command
 from api.cli.progress import progress
 from api.cli.session import Session, session
 from api.cli.shapes import Shape
-from ledger.domain.errors import Forbidden, InvalidCommand
+from ledger.domain.errors import InvalidCommand
 
 if TYPE_CHECKING:
     from projections.basis import Basis
@@ -181,14 +181,6 @@ def bring_up(now: Session) -> int:
     missing = store.head().position - reads.position
     with progress("figures", missing, unit="events", shown=now.on_terminal) as advance:
         return bringing.bring_up(store, reads, advance)
-
-
-def check_region(filters: Mapping[str, str]) -> None:
-    """A key with regions asks for figures of these alone. Raises Forbidden."""
-    caller = session().require_role("auditor")
-    scoped = caller.organisations or caller.funds or caller.sources
-    if scoped or not caller.sees_region(filters.get("region", "")):
-        raise Forbidden("region", region=filters.get("region"))
 
 
 def pairs_of(option: str, said: tuple[str, ...]) -> dict[str, str]:

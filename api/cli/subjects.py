@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from api.cli import reading
 from api.cli.reading import Look
-from ledger.domain.errors import InvalidCommand
+from ledger.domain.access import Caller
+from ledger.domain.errors import Forbidden, InvalidCommand
 
 if TYPE_CHECKING:
     from projections.basis import Basis
@@ -24,7 +24,7 @@ def check(look: Look, subject: str, filters: Mapping[str, str], by: Sequence[str
     caller, live = look.now.require_role("auditor"), look.standing.live
     kind, _, name = subject.partition("/")
     if kind in ("totals", "participation"):
-        reading.check_region(filters)
+        _check_region(caller, filters)
         scope.check_named(live, caller, filters)
         if kind == "participation":
             scope.check_apart(caller, by, filters)
@@ -36,6 +36,16 @@ def check(look: Look, subject: str, filters: Mapping[str, str], by: Sequence[str
         scope.check_source(caller, name.rpartition("/")[2], "subject")
     else:
         look.now.require_whole("auditor")
+
+
+def _check_region(caller: Caller, filters: Mapping[str, str]) -> None:
+    """A key with regions asks for sums of these alone; one with another scope, for none.
+
+    Raises Forbidden.
+    """
+    scoped = caller.organisations or caller.funds or caller.sources
+    if scoped or not caller.sees_region(filters.get("region", "")):
+        raise Forbidden("region", region=filters.get("region"))
 
 
 def basis_of(look: Look, subject: str, filters: Mapping[str, str]) -> "Basis":
