@@ -51,7 +51,7 @@ def test_every_error_has_one_status_and_every_code_is_an_errors() -> None:
     assert set(RETRY_AFTER_S) == {c for c, s in STATUS.items() if s == 503} | {"command_in_flight"}
 
 
-@pytest.mark.parametrize("kind", all_errors(NotFound), ids=lambda kind: kind.code)
+@pytest.mark.parametrize("kind", [*all_errors(NotFound)], ids=lambda kind: kind.code)
 def test_what_is_not_found_is_404(kind: type[LedgerError]) -> None:
     assert STATUS[kind.code] == 404
 
