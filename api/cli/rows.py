@@ -156,7 +156,7 @@ class RowReader:
         index = self._index.get(name)
         if index is not None and index < len(row):
             cell = row[index]
-            if not is_blank(cell) and not (name in _OPTIONAL and _fold(cell) in _DASHES):
+            if not is_blank(cell) and not (name in _OPTIONAL and _is_dash(cell)):
                 return cell
         return self._defaults.get(name)
 
@@ -181,11 +181,13 @@ class RowReader:
     def _times(self, row: Sequence[Cell]) -> Times:
         span = self._cell(row, "span")
         if span is not None:
-            parts = _SPAN.split(text_of(span))
+            try:
+                text = text_of(span)
+            except BadCell as error:
+                raise RowRefused("span", f"{error}") from None
+            parts = _SPAN.split(text)
             if len(parts) != 2:
-                raise RowRefused(
-                    "span", f"{quoted(text_of(span))} is not from when to when: 09:00-11:30"
-                )
+                raise RowRefused("span", f"{quoted(text)} is not from when to when: 09:00-11:30")
             return self._from_to("span", parts[0], "span", parts[1])
         start, end = self._cell(row, "start"), self._cell(row, "end")
         if start is None and end is not None:
@@ -257,7 +259,7 @@ class RowReader:
         said: dict[str, int] = {}
         for column in self._durations:
             cell = row[column.index] if column.index < len(row) else None
-            if is_blank(cell) or (len(self._durations) > 1 and _fold(cell) in _DASHES):
+            if is_blank(cell) or (len(self._durations) > 1 and _is_dash(cell)):
                 continue
             count = self._read_minutes(cell, column.unit)
             if said.setdefault(column.field, count) != count:
@@ -332,6 +334,11 @@ def _end_after(start: Moment, minutes: int) -> str:
 
 def _fold(cell: Cell) -> str:
     return text_of(cell).casefold()
+
+
+def _is_dash(cell: Cell) -> bool:
+    """Whether a cell that is not blank says nothing all the same; a number says something."""
+    return isinstance(cell, str) and _fold(cell) in _DASHES
 
 
 def _number(cell: Cell) -> str:

@@ -351,6 +351,22 @@ def test_a_cell_that_cannot_be_read_is_named(header: str, cell: str, reason: str
 
 
 @pytest.mark.parametrize(
+    "header",
+    ["志愿者编号", "流水号", "队伍", "开始时间", "起止时间", "服务时长", "信用时数", "替换"],
+)
+def test_a_number_that_a_workbook_cut_short_is_named_in_any_column(header: str) -> None:
+    """Also where a dash would mean nothing: a serial number of a longer form has 17 digits."""
+    headers, row = with_columns(**{header: 20250301123456789.0})
+    found = reader(headers)
+    with pytest.raises(RowRefused) as error:
+        found.read(row)
+    # Durations are told of at the first of them that says something.
+    place = "服务时长" if header == "信用时数" else header
+    assert found.place(error.value.field, row) == place
+    assert error.value.reason == "Excel keeps 15 digits of a number: format the column as text"
+
+
+@pytest.mark.parametrize(
     "header", ["志愿者编号", "项目", "服务日期", "开始时间", "服务时长", "类别", "起止时间"]
 )
 def test_a_reason_repeats_the_beginning_of_a_long_cell(header: str) -> None:
