@@ -10,6 +10,7 @@ import unicodedata
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import Final, Literal, NamedTuple
 
 from api.cli.quantities import parse_exact
@@ -64,7 +65,7 @@ def text_of(cell: Cell) -> str:
     """A cell as plain text, empty for a blank one. Raises BadCell for a number cut short."""
     if isinstance(cell, str):
         return plain(cell)
-    if isinstance(cell, int | float | Decimal) and not isinstance(cell, bool):
+    if isinstance(cell, float | Decimal):
         number = exact(cell)
         if isinstance(cell, float) and abs(number) >= 10**_EXCEL_DIGITS:
             raise BadCell("Excel keeps 15 digits of a number: format the column as text")
@@ -80,8 +81,10 @@ def shown(cell: Cell) -> str:  # noqa: PLR0911 (a line a type)
             return cell
         case bool():
             return "TRUE" if cell else "FALSE"
-        case int() | float() | Decimal():
-            return f"{exact(cell):f}"
+        case int():  # all of its digits: something may be known by them
+            return f"{cell}"
+        case float() | Decimal():
+            return f"{exact(cell):f}" if isfinite(cell) else f"{cell}"
         case timedelta():
             seconds = (cell + _HAIR) // timedelta(seconds=1)
             hours, rest = divmod(abs(seconds), 3600)
@@ -94,7 +97,7 @@ def shown(cell: Cell) -> str:  # noqa: PLR0911 (a line a type)
 
 def exact(number: float | Decimal) -> Decimal:
     """The decimal number a cell shows: Excel keeps 15 digits, the rest is binary noise."""
-    value = Decimal(f"{number:.15g}") if isinstance(number, float) else Decimal(number)
+    value = Decimal(f"{number:.15g}") if isinstance(number, float) else number
     if not value.is_finite():
         raise BadCell(f"{number} is not a number")
     return value.normalize()

@@ -7,7 +7,7 @@ from typing import Any, Final
 from api.cli.import_summary import Summary
 from api.cli.importing import run_import
 from ledger.domain.access import operator
-from tests.office import CLERK, office, refusals, rejected
+from tests.office import CLERK, logged, office, refusals, rejected
 
 
 def bring(ledger: Any, path: Path) -> Summary:
@@ -117,6 +117,18 @@ def test_a_reason_repeats_the_beginning_of_a_long_line(sqlite_url: str, tmp_path
         samples = bring(ledger, path).samples
     assert ["777" in sample.reason for sample in samples] == [True] * 3
     assert max(len(sample.column) + len(sample.reason) for sample in samples) <= 400
+
+
+def test_numbers_of_many_digits_keep_all_of_them(sqlite_url: str, tmp_path: Path) -> None:
+    """Payment services number what they do with 32 digits; JSON has them as numbers, too."""
+    row = {"member": "V0001", "project": "P001", "date": "2025-03-01", "minutes": 60,
+           "category": "elder_care", "source": "pay"}  # fmt: skip
+    refs = [10**31 + 1, 10**31 + 2]
+    with office(sqlite_url, "V0001") as ledger:
+        path = lines(tmp_path / "a.ndjson", *(row | {"source_ref": ref} for ref in refs))
+        summary = bring(ledger, path)
+        assert (summary.kept, summary.already) == (2, 0)
+        assert [event.source_ref for event in logged(ledger)] == list(map(str, refs))
 
 
 def test_broken_lines_can_be_mended_where_they_stand(sqlite_url: str, tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_every_whole_number_of_minutes_is_read_back_from_its_decimal_hours() -> 
     ("cell", "text"),
     [("Ｖ０００１ ", "V0001"), (12.0, "12"), (330424000123.0, "330424000123"), (None, ""),
      ("\ufeffV1\u200b", "V1"), ("\u3000", ""), (2.5, "2.5"), (True, "TRUE"),
-     (1e14, "1" + "0" * 14)],
+     (1e14, "1" + "0" * 14), (10**31 + 1, "1" + "0" * 30 + "1"), (10**400, "1" + "0" * 400)],
 )  # fmt: skip
 def test_text_is_made_plain(cell: Cell, text: str) -> None:
     assert cells.text_of(cell) == text
@@ -206,6 +206,14 @@ def test_text_is_made_plain(cell: Cell, text: str) -> None:
 def test_a_number_that_excel_cut_short_is_refused_as_an_id() -> None:
     with pytest.raises(BadCell, match="15 digits"):
         cells.text_of(330424199001011234.0)
+
+
+@pytest.mark.parametrize("cell", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_refused_and_still_shown(cell: float) -> None:
+    """Its row goes into the rejects file."""
+    with pytest.raises(BadCell, match="is not a number"):
+        cells.text_of(cell)
+    assert cells.shown(cell) == str(cell)
 
 
 @pytest.mark.parametrize(
