@@ -7,6 +7,7 @@ held; a workbook is held one sheet at a time.
 
 import csv
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -81,6 +82,9 @@ class Book(Struct, frozen=True):
 def open_book(path: Path, sheet: str | None = None) -> Book:
     """Look a file through. Raises UnreadableFile, SheetNotFound."""
     try:
+        # A pipe would be read from where the last look ended, and what was looked at be lost.
+        if path.exists() and not path.is_file():
+            raise UnreadableFile("file", reason="it can be read only once: save it as a file")
         with path.open("rb") as file:
             start = file.read(4096)
     except OSError as error:
@@ -223,7 +227,9 @@ def _table(workbook: Any, name: str, errors: Errors, shift: int) -> Table:
     """A sheet as a table; it is parsed again when its records are read, not held meanwhile."""
     read = partial(_read_sheet, workbook, name, errors)
     sheet = _sheet(workbook, name)
-    head = list(islice(_records(sheet, errors), HEAD_ROWS))
+    records = _records(sheet, errors)
+    head = list(islice(records, HEAD_ROWS))
+    deque(records, maxlen=0)  # a cell that cannot be read is found before any row is sent
     rows = max(_height(sheet), max(errors, default=-1) + 1)
     return Table(
         name=name, rows=rows, head=head, records=read, shift=shift, merged=_merged(sheet, rows)
@@ -245,12 +251,21 @@ def _height(sheet: Any) -> int:
 
 
 def _records(sheet: Any, errors: Errors) -> Iterator[Record]:
-    """Rows from the sheet's first on, columns from the first that is used; blank cells are None."""
+    """Rows from the sheet's first on, columns from the first that is used; blank cells are None.
+
+    Raises UnreadableFile for a row with a span of time that is beyond all bounds.
+    """
     left = sheet.start[1] if sheet.start else 0
     below = range(_height(sheet), max(errors, default=-1) + 1)
-    for row, cells in enumerate(chain(sheet.iter_rows(), ([] for _ in below))):
-        told = [None if cell == "" else cell for cell in cells]
-        yield Record(row + 1, with_errors(told, errors[row], left) if row in errors else told)
+    number = 0
+    try:
+        for number, cells in enumerate(chain(sheet.iter_rows(), ([] for _ in below)), 1):
+            told = [None if cell == "" else cell for cell in cells]
+            row = number - 1
+            yield Record(number, with_errors(told, errors[row], left) if row in errors else told)
+    except OverflowError:
+        reason = "a number formatted as a span of time is too large: format its cell as text"
+        raise UnreadableFile("file", row=number + 1, reason=reason) from None
 
 
 def _read_sheet(workbook: Any, name: str, errors: Errors) -> Iterator[Record]:

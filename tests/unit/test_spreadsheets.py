@@ -1,7 +1,10 @@
 """Files of offices: told apart by content, read with their row numbers, or refused whole."""
 
+import os
 import tracemalloc
+import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +79,20 @@ def test_what_cannot_be_read_to_its_end_is_refused_whole(
     with pytest.raises(UnreadableFile) as error:
         open_book(path)
     assert reason in str(error.value.facts["reason"])
+
+
+def test_what_can_be_read_only_once_is_refused() -> None:
+    """A pipe: looking it through would take rows away from whoever reads it then."""
+    source, sink = os.pipe()
+    os.write(sink, b'{"a":1}\n' * 1000)
+    os.close(sink)
+    try:
+        for path in (Path(f"/dev/fd/{source}"), Path(os.devnull)):
+            with pytest.raises(UnreadableFile) as error:
+                open_book(path)
+            assert error.value.facts["reason"] == "it can be read only once: save it as a file"
+    finally:
+        os.close(source)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -191,6 +208,41 @@ def test_formulas_without_a_value_are_no_blank_cells(tmp_path: Path) -> None:
     assert rows[2][-1] == "#DIV/0!"
     assert (rows[3:], book.rows) == ([[1.0, "=1+1"], [], [None, "=A1"]], 6)
     assert list(book.tables[0].records()) == book.tables[0].head
+
+
+def test_a_workbook_that_is_damaged_anywhere_is_refused(tmp_path: Path) -> None:
+    """What a bit that was turned makes of packed text is for its reader to say, not a traceback."""
+
+    def fill(book: Any) -> None:
+        for number in range(500):
+            book.active.append([f"V{number}", date(2025, 3, 1) + timedelta(days=number % 90), 2.5])
+
+    sound = workbook(tmp_path / "a.xlsx", fill).read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as parts:
+        begin = parts.getinfo("xl/worksheets/sheet1.xml").header_offset + 100
+    path, read = tmp_path / "b.xlsx", 0
+    for at in range(begin, begin + 300):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 16]) + sound[at + 1 :])
+        with suppress(UnreadableFile):
+            open_book(path)
+            read += 1
+    assert read < 50
+
+
+def test_a_span_of_time_beyond_all_bounds_refuses_the_file_before_any_row_is_read(
+    tmp_path: Path,
+) -> None:
+    """A telephone number in a column that is formatted as [h]:mm."""
+
+    def fill(book: Any) -> None:
+        for number in range(1, 40):
+            book.active.append([number])
+        book.active["A30"] = 13812345678
+        book.active["A30"].number_format = "[h]:mm"
+
+    with pytest.raises(UnreadableFile) as error:
+        open_book(workbook(tmp_path / "a.xlsx", fill))
+    assert error.value.facts["row"] == 30
 
 
 @pytest.mark.parametrize("epoch_1904", [False, True])
