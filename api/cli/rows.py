@@ -216,6 +216,8 @@ class RowReader:
         start, end = times
         if start is None:
             return
+        if start.second == cells.SECONDS_PER_DAY:
+            raise RowRefused("start", "24:00 is the end of a day: write 00:00 and the next day")
         on = values.setdefault("service_on", start.day)
         if on is None:
             raise RowRefused("service_on", "the day of service is missing")
