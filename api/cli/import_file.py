@@ -1,6 +1,5 @@
 """`hourledger import`: the rows of an office file into the ledger."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,19 +45,15 @@ def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, *
 
 
 def names_of(now: Session) -> dict[str, dict[str, str]]:
-    """What the ledger's projects and organisations are called, by the field they stand in.
-
-    A name that two of them have means nothing.
-    """
+    """What the ledger's projects and organisations are called, by the field they stand in."""
+    from api.cli.import_options import meant_by  # noqa: PLC0415 (not for --help)
     from projections.catalogue import list_all  # noqa: PLC0415 (not for --help)
 
     bring_up(now)
     names: dict[str, dict[str, str]] = {}
     with now.open_reads().read() as snapshot:
         for field, type_ in (("project", "project"), ("team", "organisation")):
-            things = list_all(snapshot, type_)
-            count = Counter(thing.name for thing in things)
-            names[field] = {thing.name: thing.id for thing in things if count[thing.name] == 1}
+            names[field] = meant_by({thing.id: thing.name for thing in list_all(snapshot, type_)})
     return names
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from api.cli.cells import Unit
+from api.cli.cells import Unit, text_of
 from api.cli.headers import FIELDS, OPTIONS_COLUMN, read_mapping
 from ledger.domain.errors import InvalidCommand
 
@@ -62,6 +62,21 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
+
+
+def meant_by(names: Mapping[str, str]) -> dict[str, str]:
+    """`names` of things by their ids → what each name stands for; an empty id: for several.
+
+    An id stands for itself, whatever else is called so.
+    """
+    ids: dict[str, set[str]] = {}
+    for id_ in names:
+        ids.setdefault(id_.casefold(), set()).add(id_)
+    meant: dict[str, str] = {}
+    for id_, name in names.items():
+        if ids.get(text_of(name).casefold(), {id_}) == {id_}:
+            meant[name] = "" if name in meant else id_
+    return meant
 
 
 def carried(said: Any) -> Options:

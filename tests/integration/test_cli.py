@@ -313,6 +313,27 @@ def test_an_import_tells_what_became_of_each_row(terminal: Terminal, tmp_path: P
     assert terminal.ask("export /dev/null")["last"] == EVENTS + 1
 
 
+def test_an_import_takes_an_id_for_itself_whatever_else_is_called_so(
+    sqlite_terminal: Terminal, tmp_path: Path
+) -> None:
+    """Nor is a name that two projects have the third one's that is written alike."""
+    for project, name in (("P2", "P1"), ("P3", "阅读A"), ("P4", "阅读A"), ("P5", "阅读a")):
+        sqlite_terminal.do(
+            f"open-project {project} --name {name} --organisation O1 --region 330424"
+            " --categories elder_care --opens-on 2020-01-01"
+        )
+    file = tmp_path / "hours.csv"
+    head, row = (
+        "志愿者编号,项目,日期,开始时间,时长,类别\n",
+        f"V0001,{{}},{EARLIER},{{}},1,elder_care\n",
+    )
+    file.write_text(head + row.format("P1", "8:00") + row.format("阅读A", "10:00"))
+    done = sqlite_terminal.run(f"import {file} --json")
+    told = json.loads(done.stdout)
+    assert told["minutes"] == {"P1": 60}
+    assert told["samples"][0]["reason"] == "'阅读A' is the name of several; write the id"
+
+
 def test_what_an_import_is_told_has_a_form(county: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "hours.csv"
     file.write_text("a\n1\n")

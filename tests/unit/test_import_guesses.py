@@ -1,8 +1,9 @@
-"""Cells that would have to be guessed at: their rows are refused."""
+"""Cells that might be guessed at: they mean what they say, or their rows are refused."""
 
 import pytest
 
-from tests.unit.test_import_rows import read, refused
+from api.cli.import_options import meant_by
+from tests.unit.test_import_rows import ROW, read, refused
 
 
 @pytest.mark.parametrize("start", ["24:00", "2025-03-01 24:00", "45717.99999999"])
@@ -17,3 +18,20 @@ def test_a_start_at_the_end_of_a_day_is_not_taken_for_its_beginning(start: str) 
         == reason
     )
     assert read("V1|P1|2025-03-01|22:00|24:00|2|elder_care").end == "00:00"
+
+
+def test_an_id_stands_for_itself_whatever_else_is_called_so() -> None:
+    """Names are the ledger's; whoever writes an id means it."""
+    called = {"P001": "邻里助老", "P002": "P001", "P003": "ｐ００１", "P004": "p004", "a": "A"}
+    names = {"project": meant_by(called)}
+    assert read(ROW, names=names).project == "P001"
+    assert read(ROW.replace("P001", "邻里助老"), names=names).project == "P001"
+    assert read(ROW.replace("P001", "p004"), names=names).project == "P004"
+    assert read(ROW.replace("P001", "A"), names=names).project == "a"
+
+
+def test_a_name_of_several_is_not_that_of_another_that_is_written_alike() -> None:
+    names = {"project": meant_by({"P1": "Day Care", "P2": "Day Care", "P3": "day care"})}
+    for name in ("Day Care", "day care"):
+        reason = refused(ROW.replace("P001", name), names=names)[2]
+        assert reason == f"{name!r} is the name of several; write the id"
