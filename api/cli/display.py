@@ -1,5 +1,6 @@
 """Answers on paper: short sentences, tables, hours and yuan with two decimals, or JSON."""
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,10 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 def to_json(answer: Any) -> str:
     """The answer itself, as one line: integers stay integers."""
-    return msgspec.json.encode(answer).decode()
+    try:
+        return msgspec.json.encode(answer).decode()
+    except UnicodeEncodeError:  # it names a file whose name is not UTF-8
+        return json.dumps(msgspec.to_builtins(answer), separators=(",", ":"))
 
 
 def as_json(answer: Any) -> None:

@@ -22,7 +22,7 @@ from api.cli.reference import MARKER, rewritten
 from api.cli.session import SharedOption
 from ledger.domain.commands import COMMANDS
 from tests import console
-from tests.terminal import EVENTS, Terminal, run_process
+from tests.terminal import COUNTY, EVENTS, Terminal, run_process
 
 DOCUMENT: Final = Path(__file__).parent.parent.parent / "docs" / "cli.md"
 EARLIER: Final = (date.today() - timedelta(days=2)).isoformat()
@@ -311,6 +311,24 @@ def test_an_import_tells_what_became_of_each_row(terminal: Terminal, tmp_path: P
     again = terminal.run(f"import {file}")
     assert again.exit_code == 1
     assert terminal.ask("export /dev/null")["last"] == EVENTS + 1
+
+
+def test_files_and_folders_whose_names_are_not_utf_8_are_files_and_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an archive made on an office's machine leaves them."""
+    folder = tmp_path / os.fsdecode("海盐".encode("gb18030"))
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    terminal = Terminal("sqlite:///ledger.db")
+    terminal.do_all(COUNTY)
+    file = os.fsdecode("三月.csv".encode("gb18030"))
+    row = f"V0009,P1,{EARLIER},1,elder_care\n"
+    Path(file).write_text(f"志愿者编号,项目,日期,时长,类别\n{row}")
+    assert terminal.run(f"import {file}").exit_code == 1
+    told = json.loads(terminal.run(f"import {file} --json").stdout)
+    assert (told["file"], told["refused"]) == (file, {"member_not_found": 1})
+    assert Path(told["rejects"]).exists()
 
 
 def test_an_import_takes_an_id_for_itself_whatever_else_is_called_so(

@@ -5,6 +5,7 @@ opening a connection fails, and its transactions begin without asking for the
 write lock, so that a writer who has read may fail at once instead of waiting.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -181,7 +182,7 @@ def connect(path: Path, *, create: bool = False) -> Connection:
 def _open_file(path: Path, mode: str) -> Connection:
     file = _file_at(path)
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}",
+        f"file:{quote(os.fsencode(path))}?mode={mode}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
