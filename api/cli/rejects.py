@@ -255,6 +255,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     read = dict(pairs)
     if len(read) != len(pairs):
         raise ValueError("a name stands twice in the line")
+    if any(map(_SURROGATE.search, read)):  # what a refusal could not name
+        raise ValueError("a name in the line has half a surrogate pair")
     return read
 
 

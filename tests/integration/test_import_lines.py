@@ -131,6 +131,14 @@ def test_numbers_of_many_digits_keep_all_of_them(sqlite_url: str, tmp_path: Path
         assert [event.source_ref for event in logged(ledger)] == list(map(str, refs))
 
 
+def test_a_name_of_half_a_character_refuses_its_line_alone(sqlite_url: str, tmp_path: Path) -> None:
+    row = '{"member":"V0001","project":"P001","date":"2025-03-01","hours":2,"category":"elder_care"'
+    path = lines(tmp_path / "a.ndjson", row + ',"\\ud800":[1]}', row + ',"备注":"\\ud800"}')
+    with office(sqlite_url, "V0001") as ledger:
+        summary = bring(ledger, path)
+        assert (summary.kept, refusals(summary)) == (1, [(1, "broken_line")])
+
+
 def test_broken_lines_can_be_mended_where_they_stand(sqlite_url: str, tmp_path: Path) -> None:
     row = '{"member":"V0001","project":"P001","date":"2025-03-01","hours":2,"category":"elder_care"'
     with office(sqlite_url, "V0001") as ledger:
