@@ -14,6 +14,7 @@ from ledger.domain.events import (
     AccrualRuleSet,
     LedgerOpened,
     LimitsSet,
+    MemberMoved,
     RegionProfiled,
     StarLevelsSet,
     TextErased,
@@ -87,7 +88,7 @@ def test_today_is_the_day_at_the_ledgers_offset() -> None:
 def test_limits_are_ninety_days_and_sixteen_hours_unless_set() -> None:
     row = rulebook(county()).limits(TOWN, TODAY)
     assert (row.backdating_days, row.day_minutes_max) == (90, 960)
-    assert rulebook(county()).backdating_days_max == 90
+    assert rulebook(county()).backdating_days_max(TODAY) == 90
 
 
 def test_limits_hold_in_the_region_and_all_it_contains() -> None:
@@ -132,16 +133,28 @@ def test_an_answer_is_not_kept_beyond_the_next_setting() -> None:
 
 def test_an_act_may_lie_back_as_far_as_any_limits_in_force_allow() -> None:
     ledger = county().given(limits(365, effective_on=NEW_YEAR))
-    assert rulebook(ledger).backdating_days_max == 365
+    assert rulebook(ledger).backdating_days_max(TODAY) == 365
     ledger.given(limits(30))
-    assert rulebook(ledger).backdating_days_max == 90
+    assert rulebook(ledger).backdating_days_max(TODAY) == 90
     ledger.given(limits(200, effective_on=date(2025, 7, 1)))
-    assert rulebook(ledger).backdating_days_max == 200
+    assert rulebook(ledger).backdating_days_max(TODAY) == 200
 
 
 def test_limits_of_more_than_a_hundred_years_are_a_slip() -> None:
     county().when(limits(36_526)).then_refused("invalid_command", at="backdating_days")
     county().given(limits(36_525))
+
+
+def test_limits_that_have_ended_let_no_act_lie_back_any_more() -> None:
+    """Both are set at once: an archive may be brought in until the end of the month."""
+    ledger = county_at_work().given(
+        limits(1_000, effective_on=NEW_YEAR), limits(60, effective_on=date(2025, 7, 1))
+    )
+    long_ago = c.MoveMember(member="V0001", region="330424101", effective_on=date(2024, 1, 1))
+    ledger.when(long_ago).then_events(MemberMoved)
+    ledger.later(days=15)
+    assert rulebook(ledger).backdating_days_max(date(2025, 7, 1)) == 90
+    ledger.when(long_ago).then_refused("date_too_old", at="effective_on", days_max=90)
 
 
 # Regions

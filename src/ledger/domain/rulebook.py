@@ -84,9 +84,8 @@ class Rulebook(Struct, kw_only=True):
     accruals: dict[str, AccrualRuleSet] = field(default_factory=dict)
     #: The profile of each region that was recorded last.
     profiles: dict[str, RegionProfiled] = field(default_factory=dict)
-    #: Largest number of days any limits in force, or still to come, allow to look back.
-    backdating_days_max: int = BACKDATING_DAYS
     limits_memo: Memo[str, tuple[Limits, ...]] = field(default_factory=Memo)
+    backdating_memo: Memo[date, int] = field(default_factory=Memo)
     accrual_memo: Memo[tuple[str, str, str], tuple[AccrualRuleSet, ...]] = field(
         default_factory=Memo
     )
@@ -102,6 +101,16 @@ class Rulebook(Struct, kw_only=True):
             rows = self.limits_memo[region] = ranked(self.limit_rows, region)
         # The first holds nearly always, and this is asked twice for every entry.
         return rows[0] if rows[0].effective_on <= on else in_force(rows, on) or DEFAULT_LIMITS
+
+    def backdating_days_max(self, today: date) -> int:
+        """The most days that any limits in force today, or still to come, allow to look back."""
+        days = self.backdating_memo.get(today)
+        if days is None:
+            rows = [self.limits(row.region, today) for row in self.limit_rows]
+            rows += [row for row in self.limit_rows if row.effective_on > today]
+            self.backdating_memo.clear()  # nobody asks about a day that has passed
+            days = self.backdating_memo[today] = max(row.backdating_days for row in rows)
+        return days
 
     def stars_for(self, region: str, verified_minutes: int, on: date) -> int:
         """Stars of a member of a region with so many verified service minutes; 0 for none."""
@@ -175,11 +184,8 @@ def evolve(state: Rulebook | None, stream: str, event: Event) -> Rulebook:
 
 
 def _limits_set(state: Rulebook, event: LimitsSet) -> None:
-    """Add a row, and see anew how far back any region may look from now on."""
+    """Add a row."""
     row = Limits(event.region, event.effective_on, event.backdating_days, event.day_minutes_max)
     state.limit_rows.append(row)
     state.limits_memo.clear()
-    today = state.today(event.timestamp)
-    current = {row.region: state.limits(row.region, today) for row in state.limit_rows}
-    coming = [row for row in state.limit_rows if row.effective_on > today]
-    state.backdating_days_max = max(row.backdating_days for row in (*current.values(), *coming))
+    state.backdating_memo.clear()

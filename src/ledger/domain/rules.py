@@ -91,7 +91,7 @@ def check_day(books: Books, act: Act) -> None:
     """The day of an act has come, and is no further back than the limits allow anywhere."""
     if act.effective_on > act.today:
         raise DateInFuture("effective_on", day=act.effective_on.isoformat())
-    days_max = books.rulebook.backdating_days_max
+    days_max = books.rulebook.backdating_days_max(act.today)
     if (act.today - act.effective_on).days > days_max:
         raise DateTooOld("effective_on", day=act.effective_on.isoformat(), days_max=days_max)
 
