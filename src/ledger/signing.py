@@ -72,11 +72,16 @@ def _parsed(text: str, at: str) -> Signer:
 def write_key(path: Path, signer: Signer) -> None:
     """Write a new key to a file that only its owner may read, durably; nothing is overwritten.
 
-    Raises FileExistsError, OSError.
+    Raises FileExistsError, OSError; a file without a whole key is not left behind.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-        file.write(write_signer(signer) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(write_signer(signer) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

@@ -1,5 +1,6 @@
 """Where a signing key may come from, and that nothing shows it."""
 
+import errno
 import os
 import traceback
 from pathlib import Path
@@ -38,6 +39,21 @@ def test_a_written_key_is_durable_under_its_name(
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
     write_key(tmp_path / "log.key", LOG_KEY)
     assert synced == [(tmp_path / "log.key").stat().st_ino, tmp_path.stat().st_ino]
+
+
+def test_a_key_that_finds_no_room_leaves_nothing_in_the_way_of_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "log.key"
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            write_key(path, LOG_KEY)
+    write_key(path, LOG_KEY)
+    assert parse_signer(path.read_text()).verifier == LOG_KEY.verifier
 
 
 def test_a_key_comes_from_a_file_or_from_the_environment(
