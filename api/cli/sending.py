@@ -69,7 +69,9 @@ class Sender:
         if all(isinstance(command, LogHours) for command in commands):
             return self._send_hours(commands, f"{names[0]}{names[-1]}")
         for row, name in zip(rows, names, strict=True):
-            row.name = row.name or f"import-{name[:40]}"
+            # Hours are known whoever sends them; all else is refused to another by its name.
+            own = self._of_holder(name) if isinstance(row.command, LogHours) else name
+            row.name = row.name or f"import-{own[:40]}"
         asked = [
             self._submit([command], row.name, "atomic")
             for row, command in zip(rows, commands, strict=True)
@@ -80,13 +82,17 @@ class Sender:
         self._chain.update(_ENCODER.encode(command) + b"\n")
         return self._chain.hexdigest()
 
+    def _of_holder(self, name: str) -> str:
+        """A name that no other holder has for the same."""
+        return hashlib.sha256(f"{name}\n{self._caller.holder}".encode()).hexdigest()
+
     def _send_hours(self, commands: Sequence[Command], seed: str) -> Callable[[], list[Told]]:
         """Many rows of hours in one transaction.
 
         What an earlier run was refused is asked again, under a name of its own, as often as
         there were such runs: members and projects may have been registered meanwhile.
         """
-        digest = hashlib.sha256(f"{seed}\n{self._caller.holder}".encode()).hexdigest()
+        digest = self._of_holder(seed)
         first = self._submit(commands, f"import-{digest[:40]}.0")
 
         def wait() -> list[Told]:

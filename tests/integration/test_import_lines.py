@@ -68,6 +68,20 @@ def test_commands_that_another_holder_sent_before_are_refused(
         assert receipts(ledger) == 1
 
 
+def test_hours_among_other_commands_are_already_there_for_another_holder_too(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """No row is both in the ledger and among the rejects."""
+    hours = {"op": "log_hours", "member": "V0001", "project": "P001", "service_on": "2025-03-01",
+             "minutes": 60, "category": "elder_care", "evidence": "manual"}  # fmt: skip
+    path = lines(tmp_path / "a.ndjson", FUND, hours)
+    with office(sqlite_url, "V0001") as ledger:
+        assert bring(ledger, path).kept == 2
+        summary = run_import(ledger, path, operator("colleague"))
+        assert (summary.already, refusals(summary)) == (1, [(1, "idempotency_mismatch")])
+        assert bring(ledger, path).already == 2
+
+
 def test_a_mended_command_and_the_first_one_are_never_both_done(
     sqlite_url: str, tmp_path: Path
 ) -> None:
