@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from api.cli.placing import put_in_place
 from api.cli.session import Session
 from ledger.domain.errors import InvalidSettings
 from ledger.log import checkpoint
@@ -73,12 +74,16 @@ def verifier_for(now: Session, given: Verifier | None) -> Verifier:
 
 
 def put(output: Path | None, content: bytes) -> None:
-    """Write to a file, or to stdout as it is. Raises InvalidSettings."""
+    """Write to a file, whole or not at all, or to stdout as it is. Raises InvalidSettings.
+
+    A witness may read the file at any time, and what stood there may be the last of its kind.
+    """
     if output is None:
         click.echo(content, nl=False)
         return
     try:
-        output.write_bytes(content)
+        with put_in_place(output) as file:
+            file.write(content)
     except OSError as error:
         raise InvalidSettings("output", reason=error.strerror) from None
 

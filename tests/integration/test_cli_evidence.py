@@ -1,7 +1,9 @@
 """Evidence on the command line: keys, checkpoints, proofs, receipts, a witness; and refusals."""
 
 import base64
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,6 +84,24 @@ def test_a_key_is_made_once_and_never_printed(sqlite_desk: Desk) -> None:
     database = Path(sqlite_desk.terminal.database_url.removeprefix("sqlite:///"))
     for file in database.parent.glob("ledger*"):
         assert secret.split("+", 4)[4].encode() not in file.read_bytes()
+
+
+def test_what_is_written_over_stays_until_the_new_is_whole(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk without room, a checkpoint that was signed before is not lost for one that is."""
+    before = (desk.folder / "first").read_bytes()
+    desk.terminal.do("register-member V7 --region 330424")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        desk.refused("checkpoint --output @first", "invalid_settings", 2)
+    assert (desk.folder / "first").read_bytes() == before
+    desk.do("checkpoint --output @first")
+    assert (desk.folder / "first").read_bytes() != before
 
 
 def test_a_checkpoint_is_signed_kept_and_shown_again(desk: Desk) -> None:
