@@ -56,8 +56,20 @@ def plain(text: str) -> str:
     """Full-width characters made plain, format characters and outer spaces gone."""
     if text.isascii():
         return text.strip()
-    text = unicodedata.normalize("NFKC", text)
-    return "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
+    made = unicodedata.normalize("NFKC", text)
+    if made != text and _digits(made) != _digits(text):
+        made = "".join(c if _is_mark(c) else unicodedata.normalize("NFKC", c) for c in text)
+        made = unicodedata.normalize("NFC", made)
+    return "".join(c for c in made if unicodedata.category(c) != "Cf").strip()
+
+
+def _is_mark(sign: str) -> bool:
+    """Whether it is a digit in a circle, raised or the like: the mark of a note, of no number."""
+    return not sign.isdecimal() and _digits(unicodedata.normalize("NFKC", sign)) > 0
+
+
+def _digits(text: str) -> int:
+    return sum(map(str.isdecimal, text))
 
 
 @lru_cache(_CACHE, typed=True)

@@ -196,7 +196,9 @@ def test_every_whole_number_of_minutes_is_read_back_from_its_decimal_hours() -> 
 @pytest.mark.parametrize(
     ("cell", "text"),
     [("Ｖ０００１ ", "V0001"), (12.0, "12"), (330424000123.0, "330424000123"), (None, ""),
-     ("\ufeffV1\u200b", "V1"), ("\u3000", ""), (2.5, "2.5"), (True, "TRUE"),
+     ("\ufeffV1\u200b", "V1"), ("\u3000", ""), ("2025年3⽉１𝟏⽇", "2025年3月11日"),
+     ("e\u0301", "é"), ("V1①", "V1①"),
+     (2.5, "2.5"), (True, "TRUE"),
      (1e14, "1" + "0" * 14), (10**31 + 1, "1" + "0" * 30 + "1"), (10**400, "1" + "0" * 400)],
 )  # fmt: skip
 def test_text_is_made_plain(cell: Cell, text: str) -> None:

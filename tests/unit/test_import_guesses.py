@@ -35,3 +35,16 @@ def test_a_name_of_several_is_not_that_of_another_that_is_written_alike() -> Non
     for name in ("Day Care", "day care"):
         reason = refused(ROW.replace("P001", name), names=names)[2]
         assert reason == f"{name!r} is the name of several; write the id"
+
+
+@pytest.mark.parametrize("mark", ["①", "²", "½", "⑴", "⒈"])
+def test_the_mark_of_a_note_is_no_digit_of_what_it_stands_at(mark: str) -> None:
+    """Of 1① hours eleven were made, and of V0001① another member."""
+    row = "V0001|P001|2025-03-01|9:00|20:30|1|elder_care"
+    for cell in ("V0001", "2025-03-01", "9:00", "20:30", "|1|"):
+        marked = row.replace(cell, f"|1{mark}|" if cell == "|1|" else f"{cell}{mark}")
+        place, code, reason = refused(marked)
+        assert (code, mark in reason) == ("invalid_command", True), place
+    headers = "编号|项目|日期|时长|类别"
+    for duration in (f"2小时{mark}", f"1{mark}", f"2:30{mark}"):
+        assert refused(f"V1|P1|2025-03-01|{duration}|elder_care", headers)[0] == "时长"
