@@ -11,6 +11,7 @@ from api.cli.progress import progress
 from api.cli.reading import bring_up, pairs_of
 from api.cli.refusals import REFUSED
 from api.cli.session import Session, session
+from ledger.domain.access import Caller
 
 #: From here on a second process for the ledger's work is worth its start.
 ROWS_APART: Final = 20_000
@@ -22,15 +23,17 @@ def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, *
 
     now = session()
     book = spreadsheets.open_book(file, sheet)
+    ledger = now.open(apart=book.rows >= ROWS_APART)
+    caller = now.caller()
     with progress("import", book.rows, unit="rows", shown=now.on_terminal) as advance:
         summary = importing.run_import(
-            now.open(apart=book.rows >= ROWS_APART),
+            ledger,
             book,
-            now.caller(),
+            caller,
             mapping=pairs_of("--map", said["mapping"]),
             defaults=pairs_of("--default", said["defaults"]),
             values=values_of(said["values"]),
-            names=names_of(now),
+            names=names_of(now, caller),
             unit=said["unit"],
             rejects_path=rejects,
             dry_run=dry_run,
@@ -44,8 +47,8 @@ def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, *
         click.get_current_context().exit(REFUSED)
 
 
-def names_of(now: Session) -> dict[str, dict[str, str]]:
-    """What the ledger's projects and organisations are called, by the field they stand in."""
+def names_of(now: Session, caller: Caller) -> dict[str, dict[str, str]]:
+    """What projects and organisations the caller sees are called, by the field they stand in."""
     from api.cli.import_options import meant_by  # noqa: PLC0415 (not for --help)
     from projections.catalogue import list_all  # noqa: PLC0415 (not for --help)
 
@@ -53,7 +56,13 @@ def names_of(now: Session) -> dict[str, dict[str, str]]:
     names: dict[str, dict[str, str]] = {}
     with now.open_reads().read() as snapshot:
         for field, type_ in (("project", "project"), ("team", "organisation")):
-            names[field] = meant_by({thing.id: thing.name for thing in list_all(snapshot, type_)})
+            seen = (
+                thing
+                for thing in list_all(snapshot, type_)
+                if caller.sees_region(thing.region)
+                and caller.sees_organisation(thing.organisation or thing.id)
+            )
+            names[field] = meant_by({thing.id: thing.name for thing in seen})
     return names
 
 

@@ -197,3 +197,31 @@ def test_a_list_of_events_names_nothing_outside_the_scope(
                                (f"--fund F1 --key {secret}", 0)):  # fmt: skip
         target = tmp_path / f"bundle{len(options)}"
         assert sqlite_terminal.run(f"bundle {target} {options}").exit_code == exit_code, options
+
+
+def test_an_import_knows_what_its_key_sees_by_name_and_nothing_else(
+    sqlite_terminal: Terminal, tmp_path: Path
+) -> None:
+    """What another county calls so neither is told nor stands in the way."""
+    opened = (
+        "register-organisation O2 --name 外县协会 --org-kind association --region 640122",
+        *(
+            f"open-project {project} --name {name} --organisation O2 --region 640122"
+            " --categories elder_care --opens-on 2020-01-01"
+            for project, name in (("P8", "助老"), ("P9", "助学"))
+        ),
+    )
+    sqlite_terminal.do_all("\n".join(opened))
+    secret = sqlite_terminal.ask(
+        "key issue eve --roles recorder --regions 330424 --expires-on 2099-01-01"
+    )["secret"]
+    file = tmp_path / "hours.csv"
+    head, row = (
+        "志愿者编号,项目,日期,开始时间,时长,类别\n",
+        f"V0001,{{}},{YESTERDAY},{{}},1,elder_care\n",
+    )
+    file.write_text(head + row.format("助老", "5:00") + row.format("助学", "6:30"))
+    told = json.loads(sqlite_terminal.run(f"import {file} --json --key {secret}").stdout)
+    assert told["minutes"] == {"P1": 60}
+    reason = "'助学' is not a project's id (or its exact name)"
+    assert [sample["reason"] for sample in told["samples"]] == [reason]
