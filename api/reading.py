@@ -197,10 +197,12 @@ def _answer(request: Request, runtime: Runtime, view: View, asked: _Asked) -> Re
                 shown = view.show(look, asked.query)
     note(request, look.seen)
     body = msgspec.json.encode(shown.answer)
+    # A further page is true where the first one was.
+    position = getattr(shown.answer, "position", look.position)
     if shown.explain:
         told = {shown.named: _pinned(shown.explain, moment)}
         body = body[:-1] + b"," + msgspec.json.encode(told)[1:]
-    headers = {"ledger-position": str(look.position), "cache-control": "no-store"}
+    headers = {"ledger-position": str(position), "cache-control": "no-store"}
     if shown.next is not None:
         headers["link"] = next_link(request, cursor=pack(shown.next))
     return Response(body, 200, headers, JSON)

@@ -86,6 +86,7 @@ def pages(client: httpx.Client, key: Key, county: Settings, path: str) -> list[A
         answer = client.get(answer.links["next"]["url"], headers=key)
         assert answer.status_code == 200, answer.text
         found.append(answer.json())
+        assert answer.headers["ledger-position"] == str(found[-1]["position"])
     assert len(found) > 1
     return found
 
