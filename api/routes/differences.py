@@ -123,8 +123,6 @@ def _page(look: Look, subject: Subject, query: Any) -> Shown:
     """A page of the events that make the difference; all pages are of the same moments."""
     place = unpack(query.cursor, _Place) if query.cursor else _Place(look.position, 0)
     after = look.paged(place.position)
-    if place.told < 0:
-        raise InvalidCommand("cursor", reason="not a cursor of this list")
     before = _before(look, query, after)
     found = difference(
         subject, before, after,

@@ -10,7 +10,6 @@ from api.cursors import unpack
 from api.queries import Cursor, Limit, PastQuery
 from api.reading import Look, Shown, View
 from api.routes.figures import PeopleSlice, TotalsSlice, filters_of
-from ledger.domain.errors import InvalidCommand
 from ledger.domain.values import Code, Count, MemberId, RegionCode, SourceKind, Word
 from projections import explain, fund_usage
 from projections.basis import (
@@ -150,10 +149,7 @@ _Asked = Explaining | TotalsFigure | PeopleFigure
 
 def _place(look: Look, query: _Asked) -> Place:
     """Where the page begins. Raises InvalidCommand."""
-    place = unpack(query.cursor, Place) if query.cursor else Place(look.position, 0)
-    if place.told < 0:
-        raise InvalidCommand("cursor", reason="not a cursor of this list")
-    return place
+    return unpack(query.cursor, Place) if query.cursor else Place(look.position, 0)
 
 
 def _standing(look: Look, query: _Asked) -> Standing:

@@ -17,6 +17,8 @@ Kind = Literal[
     "actor", "activity", "fund", "incoming", "key", "ledger", "member", "organisation", "policy",
     "project",
 ]  # fmt: skip
+#: What a look can be at, such as `member/V0001`, `members/` or `looks/fund/F1`.
+About = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._/+-]{1,350}$(?!\n)", examples=["member/V0001"])]
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,150}$(?!\n)", examples=["V0001"])]
 
 
@@ -32,7 +34,7 @@ class OfEntity(PastQuery, frozen=True, kw_only=True):
 class OfLooks(ReadQuery, frozen=True, kw_only=True):
     """At what someone looked: `member/V0001`, `fund/F1`, `members/330424`, `log`."""
 
-    about: Annotated[str, Meta(min_length=1, max_length=350, examples=["member/V0001"])]
+    about: About
     cursor: Cursor | None = None
     limit: Limit = 100
 

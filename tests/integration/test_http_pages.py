@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.cursors import pack
 from ledger.application import Ledger
 from ledger.domain import commands as c
 from ledger.settings import Settings
@@ -21,6 +22,7 @@ from tests.http_service import (
     Key,
     issue,
     open_ledger,
+    refused,
     started,
 )
 from tests.integration.test_http_reads import SUPERVISOR, get, month_at_work, verify
@@ -119,3 +121,22 @@ def test_all_pages_of_an_explanation_are_of_one_moment(
     usage = get(client, key, f"/v1/funds/F1/usage?known_at={position}{axis}")
     changes = [leg["change"] for page in told for leg in page["legs"]]
     assert sum(changes) == usage["verified_minutes"]
+
+
+#: List → the places that no page of it ends at.
+NO_PLACES = {
+    "/v1/explain/totals": ([1, 2**63 - 1], [1, 2**80], [1, -1], [-1, 1]),
+    "/v1/diff/totals?from_known_at=1": ([1, 2**63 - 1], [1, -1], [-1, 1]),
+    "/v1/trail/project/P1": (2**80, -1),
+    "/v1/members/V1/statement": (2**80, -1),
+    "/v1/members": ("V1\0",),
+    "/v1/looks?about=log": ("2026\0",),
+}
+
+
+def test_what_no_page_gave_out_is_no_cursor(client: httpx.Client, key: Key) -> None:
+    for path, places in NO_PLACES.items():
+        for place in places:
+            url = httpx.URL(path).copy_merge_params({"cursor": pack(place)})
+            refused(client.get(url, headers=key), 422, "invalid_command", "cursor")
+    refused(client.get("/v1/looks?about=%00", headers=key), 422, "invalid_command", "about")

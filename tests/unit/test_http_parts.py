@@ -115,7 +115,12 @@ def test_lines_do_not_depend_on_how_they_come(texts: list[bytes], size: int, lon
 # cursors
 
 
-@given(st.one_of(st.integers(), st.text()))
+@given(
+    st.one_of(
+        st.integers(0, cursors.PLACE_MAX),
+        st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+    )
+)
 def test_a_cursor_is_what_it_was_made_of(place: int | str) -> None:
     assert cursors.unpack(cursors.pack(place), type(place)) == place
 
