@@ -198,6 +198,7 @@ FAULTS: Final[dict[str, tuple[str, Fault, str]]] = {
     "the tail cut within a line": ("log", cut("lines.jsonl", -9), "line 19: "),
     "the last newline cut": ("log", cut("lines.jsonl"), "line 19: not canonical"),
     "a line added": ("log", of_lines(lambda lines: lines.append(lines[-1].replace(b'"position":19', b'"position":20').replace(b'_version":5', b'_version":6'))), "line 20: not the line that was signed"),
+    "a line that paints over the verdict": ("log", replaced("lines.jsonl", b'"policy/Y1","originator_version":2', rb'"\u001b[2K\rPROVED.","originator_version":2'), "?[2K?PROVED. goes on with 2, not 1"),
     "bytes that are no text": ("log", replaced("lines.jsonl", b"P1", b"P\xff"), "'utf-8' codec can't decode"),
     # lines that the operator signed although they are not as they must be
     "a space": ("log", signed_with(b'"minutes":150', b'"minutes": 150'), "not canonical"),

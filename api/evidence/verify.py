@@ -392,9 +392,9 @@ def main() -> None:
     gc.disable()
     try:
         for sentence in check(asked.folder, asked.key):
-            print("".join(each if " " <= each <= "~" else "?" for each in sentence))
+            print(re.sub("[^ -~]", "?", sentence))
     except (Refuted, OSError, *MALFORMED) as fault:
-        sys.exit(f"REFUTED. {fault}.")
+        sys.exit(re.sub("[^ -~]", "?", f"REFUTED. {fault}."))
     print("PROVED." if asked.key else "PROVED, if the key is the operator's.")
 if __name__ == "__main__":
     main()

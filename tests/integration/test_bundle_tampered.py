@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,7 @@ def test_a_fault_is_refuted_with_its_reason(clean: Bundles, tmp_path: Path, name
     assert verdict.code == 1, verdict.text
     assert "REFUTED. " in verdict.text
     assert reason in verdict.text, verdict.text
+    assert re.fullmatch(r"[ -~\n]*", verdict.text)  # nothing moves the cursor
     assert "Traceback" not in verdict.text
 
 
