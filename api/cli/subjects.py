@@ -51,6 +51,7 @@ def _check_region(caller: Caller, filters: Mapping[str, str]) -> None:
 def basis_of(look: Look, subject: str, filters: Mapping[str, str]) -> "Basis":
     """What a subject's figures are sums of. Raises InvalidCommand, NotFound, Forbidden."""
     from projections import basis  # noqa: PLC0415 (not for --help)
+    from projections.filters import check_filters  # noqa: PLC0415
 
     check(look, subject, filters)
     kind, _, name = subject.partition("/")
@@ -60,13 +61,14 @@ def basis_of(look: Look, subject: str, filters: Mapping[str, str]) -> "Basis":
         return found.within(look.visibility.sees) if "entry" in filters else found
     if kind == "fund":
         return basis.of_fund(look.standing, name, filters)
-    if kind == "totals":
+    if subject == "totals":
         return basis.of_totals(look.standing, filters)
-    if kind == "participation":
+    if subject == "participation":
         return basis.of_participation(look.standing, filters)
     if kind == "account" and name:
+        check_filters(look.standing.live, filters, ("region",))
         return basis.of_account(look.standing, name, filters.get("region", ""))
-    return subject_of(look, subject, (), {}).basis(look.standing)
+    return subject_of(look, subject, (), filters).basis(look.standing)
 
 
 def subject_of(
@@ -81,12 +83,18 @@ def subject_of(
     if subject == "participation":
         return subjects.people(by, filters)
     kind, _, name = subject.partition("/")
-    if by or filters or not name:
+    known = {"member": subjects.member, "policy": subjects.policy, "fund": subjects.fund}
+    made = known.get(kind, _source if kind == "source" else None)
+    if made is None or not name:
         raise InvalidCommand("subject", subject=subject, known=SUBJECT)
-    if kind == "source":
-        source_kind, _, source = name.rpartition("/")
-        return subjects.source(source, source_kind or None)
-    made = {"member": subjects.member, "policy": subjects.policy, "fund": subjects.fund}.get(kind)
-    if made is None:
-        raise InvalidCommand("subject", subject=subject, known=SUBJECT)
+    if by or filters:
+        raise InvalidCommand("subject", subject=subject, reason="without --by and --where")
     return made(name)
+
+
+def _source(name: str) -> "Subject":
+    """A source by its id, with its kind in front where that is told."""
+    from projections import subjects  # noqa: PLC0415 (not for --help)
+
+    kind, _, source = name.rpartition("/")
+    return subjects.source(source, kind or None)
