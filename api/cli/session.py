@@ -118,7 +118,10 @@ class Session:
 
 def _os_user() -> str:
     """The operating system's user, if its name can be a holder's."""
-    user = getpass.getuser()
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a number alone, as in a container; KeyError up to Python 3.12
+        raise click.UsageError("The system's user has no name; say --as HOLDER.") from None
     try:
         return msgspec.convert(user, Code)
     except msgspec.ValidationError as error:

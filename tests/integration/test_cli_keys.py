@@ -1,10 +1,14 @@
 """Keys on the command line: who acts, and what they may see."""
 
+import getpass
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from click.testing import CliRunner
 
+from api.cli.main import program
 from ledger.log.signer import write_signer
 from tests.signed_log import LOG_KEY
 from tests.terminal import YESTERDAY, Terminal, run_process
@@ -55,6 +59,18 @@ def test_a_key_may_stand_in_the_environment(
     assert json.loads(hidden.stderr)["code"] == "member_not_found"
     both = run_process(*url, "--as", "eve", "balance", "V0001")
     assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found: 12345"), OSError("no name")])
+def test_a_user_without_a_name_says_who_acts(
+    county: Terminal, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """As whoever runs in a container under a number alone."""
+    monkeypatch.setattr(getpass, "getuser", Mock(side_effect=error))
+    url = ["--database", county.database_url]
+    result = CliRunner().invoke(program, [*url, "totals"])
+    assert (result.exit_code, "--as HOLDER" in result.stderr) == (2, True)
+    assert CliRunner().invoke(program, [*url, "--as", "office", "totals"]).exit_code == 0
 
 
 @pytest.mark.parametrize(
