@@ -1,6 +1,7 @@
 """The feed: all events from any position on, as CloudEvents, as lines, or as a stream of them."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Final, NamedTuple
@@ -34,6 +35,7 @@ FORMS: Final = {
     "*/*": CLOUD_EVENTS, "": CLOUD_EVENTS, LINES: LINES, "application/jsonl": LINES,
     "application/ndjson": LINES, EVENT_STREAM: EVENT_STREAM,
 }  # fmt: skip
+_WEIGHT: Final = re.compile(r"(?:^|;)\s*q=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", re.ASCII)
 #: Rows read at a time.
 PAGE: Final = 1000
 #: Digits of a position, so that text sorts as numbers do.
@@ -92,12 +94,24 @@ def _last_event(sent: str) -> int | None:
 
 
 def _form_of(accept: str) -> str:
-    """The first form that is accepted. Raises NotAcceptable."""
-    for wanted in accept.lower().split(","):
-        form = FORMS.get(wanted.partition(";")[0].strip())
-        if form is not None:
-            return form
-    raise NotAcceptable("accept", allowed=f"{CLOUD_EVENTS}, {LINES}, {EVENT_STREAM}")
+    """The form that is accepted most, the first of several. Raises NotAcceptable."""
+    weights: dict[str, float] = {}
+    # What is named goes before what is only meant.
+    for wanted in sorted(accept.lower().split(","), key=lambda each: "*" in each):
+        media, _, parameters = wanted.partition(";")
+        form = FORMS.get(media.strip())
+        if form is not None and not ("*" in media and form in weights):
+            weights[form] = max(weights.get(form, 0.0), _weight(parameters))
+    found = max(weights, key=lambda form: weights[form], default=None)
+    if found is None or not weights[found]:
+        raise NotAcceptable("accept", allowed=f"{CLOUD_EVENTS}, {LINES}, {EVENT_STREAM}")
+    return found
+
+
+def _weight(parameters: str) -> float:
+    """How much a form is accepted, 0 for not at all (RFC 9110 section 12.4.2)."""
+    given = _WEIGHT.search(parameters)
+    return float(given[1]) if given else 1.0
 
 
 def find(store: LogStore, query: FeedQuery, scan_max: int) -> Found:

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from api.bounds import Bounds
+from api.errors import MEDIA_TYPE as PROBLEM
+from api.routes.feed import CLOUD_EVENTS
 from ledger.application import Ledger
 from ledger.domain import commands as c
 from ledger.settings import Settings
@@ -115,6 +117,27 @@ def test_cloud_events_carry_the_same(
         assert int(event["sequence"]) == line["position"]
         assert event["time"] == event["recordedtime"] == line["state"]["timestamp"]
     assert sorted(events, key=lambda event: event["sequence"]) == events
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("text/event-stream;q=0, application/json", CLOUD_EVENTS),
+        ("application/x-ndjson;q=0, */*", CLOUD_EVENTS),
+        ("application/x-ndjson;q=0.5, application/json; q=1.000", CLOUD_EVENTS),
+        ("*/*;q=0.1, application/jsonl", "application/x-ndjson"),
+        ("application/json, application/x-ndjson", CLOUD_EVENTS),
+        ("text/event-stream;q=0", None),
+        ("application/cloudevents-batch+json;q=0, */*", None),
+        ("image/png", None),
+    ],
+)
+def test_the_form_is_the_one_that_is_accepted_most(
+    accept: str, form: str | None, client: httpx.Client, key: Key
+) -> None:
+    with client.stream("GET", "/v1/events", headers={**key, "accept": accept}) as answer:
+        told = answer.headers["content-type"]
+        assert (answer.status_code, told) == ((200, form) if form else (406, PROBLEM))
 
 
 class Follower:
