@@ -1,5 +1,7 @@
 """The feed: all events from any position on, once or for as long as they come."""
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -15,6 +17,8 @@ PATH: Final = "/v1/events"
 PAGE: Final = 1000
 #: A stream that is silent for so long is broken: the service speaks every quarter of a minute.
 SILENCE_MAX_S: Final = 60.0
+#: A service whose stream stood for so long was there, whether anything happened meanwhile or not.
+STOOD_S: Final = 10.0
 
 
 class Page(NamedTuple):
@@ -61,22 +65,32 @@ class Events:
         """
         attempts = 0
         while True:
+            opened = math.inf
             try:
                 for event in self._stream(after, topics):
-                    after, attempts = event.position, 0
-                    yield event
+                    if event is None:
+                        opened = time.monotonic()
+                    else:
+                        after, attempts = event.position, 0
+                        yield event
                 failure: ServiceError = UnreachableError("the stream ended")
+            except httpx.ReadTimeout as error:
+                opened = math.inf  # it was there, but it did not speak
+                failure = UnreachableError(f"the stream fell silent: {error}")
             except BROKEN as error:
                 failure = UnreachableError(f"the stream broke off: {error}")
             except ServiceError as error:
                 failure = error
-            attempts += 1
+            attempts = 1 if time.monotonic() - opened > STOOD_S else attempts + 1
             if not self._door.patience.goes_on(failure, attempts):
                 raise failure
             self._door.patience.rest(failure, attempts)
 
-    def _stream(self, after: int, topics: Sequence[str]) -> Iterator[CloudEvent]:
-        """Events of one connection. Raises ProblemError, what httpx raises."""
+    def _stream(self, after: int, topics: Sequence[str]) -> Iterator[CloudEvent | None]:
+        """None once it stands, and the events of one connection.
+
+        Raises ProblemError, what httpx raises.
+        """
         http = self._door.http
         timeout = httpx.Timeout(http.timeout.connect, read=SILENCE_MAX_S)
         asked = {"after": after, "topic": list(topics)}
@@ -86,5 +100,6 @@ class Events:
                 failure = problem_in(source.response)
                 assert failure is not None
                 raise failure
+            yield None
             for sent in source.iter_sse():
                 yield msgspec.json.decode(sent.data, type=CloudEvent)
