@@ -1,5 +1,6 @@
 """`hourledger export`: the log as canonical lines and the root they hash to, or in another form."""
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -82,13 +83,22 @@ def run(*, file: str, format_name: str, after: int, until: int | None) -> None:
         raise click.UsageError(f"--after {after} is beyond the last line, {until}.")
     module, _, name = FORMATS[format_name].partition(":")
     write: Writer = getattr(import_module(module), name)
-    if file == "-":
+    to_stdout = file == "-" or _is_stdout(file)
+    if to_stdout:
         written = write(now, sys.stdout.buffer, after, until)
     else:
         with put_in_place(Path(file)) as target:
             written = write(now, target, after, until)
-    say = now.say_aside if file == "-" else now.say
+    say = now.say_aside if to_stdout else now.say
     say(written.sentence, first=after + 1, last=until, lines=until - after, **written.facts)
+
+
+def _is_stdout(file: str) -> bool:
+    """Whether that is where stdout goes, under a name such as `/dev/stdout`."""
+    try:
+        return os.path.samestat(Path(file).stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        return False
 
 
 _position = click.IntRange(min=0)

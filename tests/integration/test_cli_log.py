@@ -24,7 +24,7 @@ from ledger.store.place import PostgresSchema
 from projections.rebuild import Rebuilt, rebuild
 from projections.two_engines import Parting, TwoEngines
 from tests.exported import tree_root
-from tests.terminal import EVENTS, Terminal, at_work
+from tests.terminal import EVENTS, Terminal, at_work, run_process
 
 
 def test_the_lines_of_an_export_hash_to_its_root(terminal: Terminal, tmp_path: Path) -> None:
@@ -151,6 +151,22 @@ def test_an_export_into_a_pipe_goes_through_it(terminal: Terminal, tmp_path: Pat
         terminal.do(f"export {pipe}")
         assert len(read.result(30).splitlines()) == EVENTS
     assert pipe.is_fifo()
+
+
+def test_an_export_to_stdout_by_its_name_holds_the_lines_alone(
+    sqlite_terminal: Terminal, tmp_path: Path
+) -> None:
+    """And goes where stdout goes: behind what stands there, when it is to be added."""
+    asked = ("--database", sqlite_terminal.database_url, "--as", "clerk", "export", "/dev/stdout")
+    lines, file = sqlite_terminal.do("export"), tmp_path / "all.jsonl"
+    done = run_process(*asked)
+    assert (done.returncode, done.stdout) == (0, lines)
+    assert done.stderr.startswith(f"Lines written: {EVENTS}.")
+    file.write_text("before\n")
+    with file.open("a") as stdout:
+        command = [sys.executable, "-m", "api.cli.main", *asked]
+        subprocess.run(command, stdout=stdout, check=True, timeout=60)
+    assert file.read_text() == "before\n" + lines
 
 
 def test_a_sound_ledger_passes_the_check(terminal: Terminal) -> None:
