@@ -38,8 +38,10 @@ def run(*, target: str, member: str | None, fund: str | None, with_notes: bool) 
     try:
         with packed(Path(target)) as folder:
             made = _write(now, stream, folder, with_notes=with_notes)
-    except OSError as error:
+    except FileExistsError as error:
         raise click.UsageError(f"{error}") from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, target) from error
     program = sha256(verify_program()).hexdigest()
     now.say(
         f"Bundle of {stream or 'the whole log'} at line {made.size:,}: {target}\n"

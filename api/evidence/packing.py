@@ -52,7 +52,7 @@ def packed(target: Path) -> Iterator[Path]:
         folder = Path(beside) / target.stem
         folder.mkdir()
         yield folder
-        pack = _PACKERS.get(target.suffix)
+        pack = _PACKERS.get(target.suffix.lower())
         if pack is None:
             folder.rename(target)
         else:

@@ -1,5 +1,6 @@
 """Bundles, written on both databases and proved by their own program."""
 
+import errno
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
+from unittest.mock import Mock
 
 import pytest
 
@@ -108,7 +110,7 @@ def test_a_bundle_is_signed_where_its_figures_stand(terminal: Terminal, tmp_path
     assert verify(folder, "--key", KEY).code == 0
 
 
-@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".ZIP"])
 def test_an_archive_is_the_same_bytes_whenever_it_is_made(
     sqlite_terminal: Terminal, tmp_path: Path, suffix: str
 ) -> None:
@@ -119,7 +121,7 @@ def test_an_archive_is_the_same_bytes_whenever_it_is_made(
         for name in ("one", "two")
     )
     assert one.read_bytes() == two.read_bytes()
-    shutil.unpack_archive(one, tmp_path)
+    shutil.unpack_archive(one, tmp_path, suffix[1:].lower())
     assert verify(tmp_path / "f1", "--key", KEY).code == 0
 
 
@@ -164,6 +166,25 @@ def test_nothing_is_written_without_a_key_or_over_what_is_there(
     assert "is there already" in result.stderr
     assert list(target.iterdir()) == []
     assert sqlite_terminal.run("bundle x --fund F1 --member V0001").exit_code == 2
+
+
+def test_what_finds_no_room_leaves_nothing(
+    sqlite_terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is no misunderstanding: said in another way it would find none either."""
+    monkeypatch.setenv(FILE_VARIABLE, str(key_file(tmp_path)))
+    (tmp_path / "to").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", Mock(side_effect=OSError(errno.ENOSPC, "No room")))
+        for name in ("b", "b.zip"):
+            result = sqlite_terminal.run(f"bundle {tmp_path}/to/{name}")
+            assert (result.exit_code, result.stderr) == (
+                1,
+                f"Error: {tmp_path}/to/{name}: No room\n",
+            )
+    assert list((tmp_path / "to").iterdir()) == []
+    result = sqlite_terminal.run(f"bundle {tmp_path}/missing/b")
+    assert (result.exit_code, f"{tmp_path}/missing/b: No such file" in result.stderr) == (1, True)
 
 
 def test_the_demonstration_county_is_proved(tmp_path: Path) -> None:
