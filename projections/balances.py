@@ -194,9 +194,11 @@ def member_balances(
     on: date | None = None,
 ) -> list[MemberBalance]:
     """Up to `limit` members whose region begins with `region`, by number, after one of them."""
-    rules = read_rulebook(snapshot)
     sql = f"{_SELECT} WHERE member > ? AND region >= ? AND region < ? ORDER BY member LIMIT ?"
     rows = snapshot.rows(sql, after, region, region + ":", limit)
+    if not rows:  # as before the first event, where there are no rules either
+        return []
+    rules = read_rulebook(snapshot)
     return [_balance(snapshot, row, rules, on) for row in rows]
 
 

@@ -93,6 +93,15 @@ def write(county: Settings, client: httpx.Client) -> Iterator[Callable[[], int]]
     ledger.close()
 
 
+def test_before_the_first_event_there_is_nothing(client: httpx.Client, key: Key) -> None:
+    """What was not there is not found, and of all else there is none: nothing is refused."""
+    named = ("/V", "/Y1", "/F", "/S1", "/trail", "project", "organisation")
+    for path in FIGURES:
+        answer = client.get(httpx.URL(path).copy_merge_params({"known_at": 0}), headers=key)
+        expected = 404 if any(part in path for part in named) else 200
+        assert answer.status_code == expected, (path, answer.text)
+
+
 def test_what_was_answered_is_answered_again(
     client: httpx.Client, key: Key, write: Callable[[], int]
 ) -> None:
