@@ -29,8 +29,8 @@ class Freshness:
         self._seen = 0
         self._moved: asyncio.Task[None] | None = None
 
-    async def reach(self, position: int, timeout_s: float) -> None:
-        """Wait until the figures stand at a position.
+    async def reach(self, position: int, timeout_s: float, at: str = "min_position") -> None:
+        """Wait until the figures stand at a position, which was asked for in the field `at`.
 
         Raises Behind, Unavailable, and InvalidCommand for a position the log does not have yet:
         no write was ever answered with it.
@@ -39,12 +39,12 @@ class Freshness:
             return
         head = await run_in_threadpool(self._head)
         if position > head:
-            raise InvalidCommand("min_position", reason="the log is not that long", head=head)
+            raise InvalidCommand(at, reason="the log is not that long", head=head)
         deadline = time.monotonic() + timeout_s
         while self._seen < position:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise Behind("min_position", position=self._seen)
+                raise Behind(at, position=self._seen)
             if self._moved is None or self._moved.done():
                 self._moved = asyncio.ensure_future(self._look(deadline))
             await asyncio.wait({self._moved}, timeout=left)

@@ -148,7 +148,7 @@ def handler(view: View) -> Callable[[Request], Awaitable[Response]]:
         scope.require_reader(caller, view.what)
         query = read_query(request, view.query)
         asked = _Asked(caller, query, await _moment(runtime, query))
-        await runtime.freshness.reach(asked.position, runtime.bounds.read_wait_s)
+        await runtime.freshness.reach(asked.position, runtime.bounds.read_wait_s, asked.field)
         # Half of what Starlette's way into a thread costs, which also carries context variables.
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(runtime.readers, _answer, request, runtime, view, asked)
@@ -167,6 +167,11 @@ class _Asked(NamedTuple):
     def position(self) -> int:
         """Where the tables in use must stand at least."""
         return self.moment.position if self.moment else self.query.min_position
+
+    @property
+    def field(self) -> str:
+        """The parameter that says so."""
+        return "known_at" if self.moment else "min_position"
 
 
 async def _moment(runtime: Runtime, query: ReadQuery) -> Moment | None:
@@ -189,7 +194,7 @@ def _answer(request: Request, runtime: Runtime, view: View, asked: _Asked) -> Re
     """Look, show, and note who has looked. In a thread of the pool."""
     with runtime.reads.read() as live:
         if live.position < asked.position:
-            raise Behind("min_position", position=live.position)
+            raise Behind(asked.field, position=live.position)
         moment = asked.moment or Moment(live.position, _day_of(asked.query))
         with Standing(runtime.ledger.store, live, runtime.pasts, moment) as standing:
             look = Look(runtime, standing, asked.caller)

@@ -107,6 +107,12 @@ def not_folded(place: Place) -> httpx.Response:
     return place.client.get("/v1/members/V1/balance", headers=place.key, params=asked)
 
 
+def not_known_yet(place: Place) -> httpx.Response:
+    position = done(post(place.client, "/v1/members", MEMBER, place.key))["position"]
+    asked = {"known_at": position}
+    return place.client.get("/v1/totals", headers=place.key, params=asked)
+
+
 def far_behind(place: Place) -> httpx.Response:
     done(post(place.client, "/v1/members", MEMBER, place.key))
     place.client.get("/readyz")
@@ -187,6 +193,10 @@ def test_what_the_doors_refuse_has_its_status_code_and_place(code: str, place: P
     assert answer.headers.get("retry-after") == (
         str(RETRY_AFTER_S[code]) if code in RETRY_AFTER_S else None
     )
+
+
+def test_figures_behind_a_moment_are_told_where_it_was_asked_for(place: Place) -> None:
+    refused(not_known_yet(place), STATUS["behind"], "behind", "known_at")
 
 
 ERRORS: Final = sorted(
