@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from api.answers import Place, Problem
 from ledger.domain.errors import InvalidCommand, LedgerError
@@ -136,11 +137,22 @@ async def on_ledger_error(request: Request, error: Exception) -> Response:
 async def on_http_error(request: Request, error: Exception) -> Response:
     """What Starlette and FastAPI refuse."""
     assert isinstance(error, HTTPException)
-    kept = {name: value for name, value in (error.headers or {}).items() if name == "Allow"}
+    kept = {"allow": _methods_at(request)} if error.status_code == 405 else {}
     detail = "" if error.status_code in _BY_STATUS else str(error.detail)
     if error.status_code == 404:
         detail = "/openapi.json has the routes"
     return render(error_of(error.status_code, detail), request, **kept)
+
+
+def _methods_at(request: Request) -> str:
+    """All methods of an address: the framework knows those of one of its routes."""
+    methods = {
+        method
+        for route in request.app.router.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    }
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:

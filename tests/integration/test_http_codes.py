@@ -152,7 +152,13 @@ def test_the_refusals_of_the_doors_themselves(sqlite_world: World) -> None:
     refused(client.get("/v1/nothing", headers=key), 404, "route_not_found")
     nowhere = refused(client.get("/", headers=key), 404, "route_not_found")
     assert nowhere["detail"] == "There is nothing at this address. /openapi.json has the routes"
-    assert client.put("/v1/members", headers=key).headers["allow"]
+    for path, methods in {
+        "/v1/members": "GET, HEAD, POST",
+        "/v1/totals": "GET, HEAD",
+        "/v1/members/V1/move": "POST",
+    }.items():
+        for method in ("PUT", "OPTIONS"):
+            assert client.request(method, path, headers=key).headers["allow"] == methods
     refused(client.delete("/v1/hours", headers=key), 405, "method_not_allowed")
     for media in ("text/plain", "application/x-www-form-urlencoded", "application/json5",
                   "application/json; charset=utf-16", "application/x-ndjson"):  # fmt: skip
