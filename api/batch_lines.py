@@ -1,6 +1,7 @@
 """The lines of a batch: commands as they come in, and what is none with the reason."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 from msgspec import Struct
 
@@ -8,6 +9,9 @@ from api.bodies import decode_line, decode_lines
 from ledger.domain.commands import Command
 from ledger.domain.errors import InvalidCommand
 from ledger.store.requests import Refused
+
+#: What may stand around a value in JSON, and be all there is in an empty line.
+BLANKS: Final = b" \t\r"
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -28,7 +32,7 @@ async def read_lines(pieces: AsyncIterator[bytes], bytes_max: int) -> AsyncItera
             number, is_overlong = number + len(ended), False
         if len(rest) > bytes_max:
             is_overlong, rest = True, b""
-    if rest.strip() or is_overlong:
+    if rest.strip(BLANKS) or is_overlong:
         yield _lines(number, [rest], bytes_max, is_overlong=is_overlong)
 
 
@@ -36,14 +40,14 @@ def _lines(before: int, texts: list[bytes], bytes_max: int, *, is_overlong: bool
     """The lines behind so many others, without the empty ones; the first may be an end."""
     first = before + 1
     if not is_overlong and max(map(len, texts)) <= bytes_max:
-        filled = [(n, bare) for n, text in enumerate(texts, first) if (bare := text.strip())]
+        filled = [(n, bare) for n, text in enumerate(texts, first) if (bare := text.strip(BLANKS))]
         commands = decode_lines([text for _, text in filled])
         if commands is not None:
             return [Line(n, command) for (n, _), command in zip(filled, commands, strict=True)]
     return [
         _line(n, text, is_overlong=(is_overlong and n == first) or len(text) > bytes_max)
         for n, text in enumerate(texts, first)
-        if text.strip() or (is_overlong and n == first)
+        if text.strip(BLANKS) or (is_overlong and n == first)
     ]
 
 

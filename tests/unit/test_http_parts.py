@@ -17,7 +17,7 @@ from api import cursors, rates
 from api.app import create_app
 from api.arrivals import Arrivals
 from api.auth import Keys
-from api.batch_lines import read_lines
+from api.batch_lines import Line, read_lines
 from api.bounds import Bounds
 from api.call import Call
 from api.errors import Behind, RateLimited
@@ -109,7 +109,25 @@ def test_lines_do_not_depend_on_how_they_come(texts: list[bytes], size: int, lon
 
     whole = asyncio.run(numbers(len(body) or 1))
     assert asyncio.run(numbers(size)) == whole
-    assert [n for n, _ in whole] == [n for n, t in enumerate(body.split(b"\n"), 1) if t.strip()]
+    filled = [n for n, text in enumerate(body.split(b"\n"), 1) if text.strip(b" \t\r")]
+    assert [n for n, _ in whole] == filled
+
+
+@pytest.mark.parametrize("space", [b" ", b"\t", b"\r", b"\x0b", b"\x0c", b"\xef\xbb\xbf"])
+def test_a_line_is_what_it_is_whatever_stands_beside_it(space: bytes) -> None:
+    """Lines that are plain are read together, so that others must not be judged otherwise."""
+    line = b'{"op":"register_member","member":"V1","region":"33"}'
+
+    async def first_of(*lines: bytes) -> Line:
+        async def pieces() -> Any:
+            yield b"\n".join([*lines, b""])
+
+        found = [each async for some in read_lines(pieces(), 1000) for each in some]
+        return found[0]
+
+    alone = asyncio.run(first_of(space + line))
+    beside = asyncio.run(first_of(space + line, b"{"))
+    assert (alone.command, alone.refused) == (beside.command, beside.refused)
 
 
 # cursors
