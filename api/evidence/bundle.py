@@ -136,7 +136,7 @@ def _write_lines(contents: Contents, found: Checkpoint, folder: Path) -> tuple[i
     Raises CorruptLog when they give another root.
     """
     proof = _StreamProof(contents.store, found) if contents.stream else _LogProof(found)
-    versions, grants, texts = 0, 0, dict[str, Note]()
+    versions, grants, digests = 0, 0, dict[str, None]()
     with (folder / "lines.jsonl").open("wb") as lines:
         for rows in _rows_of(contents, found.size):
             for row in rows:
@@ -146,11 +146,13 @@ def _write_lines(contents: Contents, found: Checkpoint, folder: Path) -> tuple[i
                     versions += 1
                     grants += b'"grant":' in row.state
                 if contents.with_notes:
-                    texts |= _notes_of(contents.store, row)
+                    digests |= dict.fromkeys(_digests_of(row))
             contents.advance(len(rows))
     proof.write(folder)
     if contents.with_notes:
-        (folder / "notes.jsonl").write_bytes(b"".join(map(_note_line, texts.values())))
+        # Last: what was erased while lines were written does not come along.
+        notes = filter(None, map(contents.store.find_note, digests))
+        (folder / "notes.jsonl").write_bytes(b"".join(map(_note_line, notes)))
     return versions, grants
 
 
@@ -195,11 +197,10 @@ class _StreamProof:
         write_json(folder / "proofs.json", self._proofs)
 
 
-def _notes_of(store: LogStore, row: Row) -> dict[str, Note]:
-    """The texts whose digests stand in a row, as far as they are kept."""
+def _digests_of(row: Row) -> list[str]:
+    """What may be the digests of texts in a row."""
     values = msgspec.json.decode(row.state).values()
-    digests = [value for value in values if isinstance(value, str) and _DIGEST.fullmatch(value)]
-    return {digest: note for digest in digests if (note := store.find_note(digest))}
+    return [value for value in values if isinstance(value, str) and _DIGEST.fullmatch(value)]
 
 
 def _note_line(note: Note) -> bytes:

@@ -13,8 +13,10 @@ from unittest.mock import Mock
 import pytest
 
 from api.cli.county.run import run_demo
-from api.evidence.bundle import verify_program
+from api.evidence.bundle import _StreamProof, verify_program
 from ledger.application import Ledger
+from ledger.domain.access import operator
+from ledger.domain.commands import EraseText
 from ledger.settings import Settings
 from ledger.signing import FILE_VARIABLE
 from projections.database import open_reads
@@ -100,6 +102,27 @@ def test_texts_come_along_only_when_asked_for_and_not_when_erased(
     later = bundle(terminal, tmp_path / "later", "--fund F1 --with-notes")
     assert "粮油店" not in (later / "notes.jsonl").read_text(encoding="utf-8")
     assert verify(later, "--key", KEY).code == 0
+
+
+def test_a_text_that_is_erased_meanwhile_does_not_come_along(
+    sqlite_terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Erased is erased, also for whoever began to write before."""
+    folder = bundle(sqlite_terminal, tmp_path / "before", "--fund F1 --with-notes")
+    notes = {json.loads(line)["text"]: json.loads(line) for line in lines_of(folder, "notes.jsonl")}
+    prove = _StreamProof.write
+
+    def erase(proof: _StreamProof, to: Path) -> None:
+        ledger = Ledger(Settings(database_url=sqlite_terminal.database_url))
+        ledger.execute(EraseText(note=notes["粮油店"]["digest"]), operator("clerk"))
+        ledger.close()
+        prove(proof, to)
+
+    monkeypatch.setattr(_StreamProof, "write", erase)
+    folder = bundle(sqlite_terminal, tmp_path / "b", "--fund F1 --with-notes")
+    told = (folder / "notes.jsonl").read_text(encoding="utf-8")
+    assert ("收据1" in told, "粮油店" in told) == (True, False)
+    assert verify(folder, "--key", KEY).code == 0
 
 
 def test_a_bundle_is_signed_where_its_figures_stand(terminal: Terminal, tmp_path: Path) -> None:
