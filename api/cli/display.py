@@ -20,6 +20,8 @@ _SHOWN: Final = {"minutes": hours, "credit": hours, "fen": yuan}
 _UNIT: Final = {"minutes": "h", "credit": "h", "fen": "yuan"}
 #: What a quantity is called where nothing else names it.
 _ALONE: Final = {"minutes": "hours", "fen": "money"}
+#: What moves a terminal's cursor, but for the end of a line.
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -52,7 +54,12 @@ def shown(name: str, value: object) -> str:
         return _SHOWN[quantity](value) if quantity else f"{value:,}"
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "–"
-    return str(value)
+    return harmless(str(value))
+
+
+def harmless(text: str) -> str:
+    """A text, as from a file of somebody else, without what moves a terminal's cursor."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def with_unit(name: str, value: object) -> str:

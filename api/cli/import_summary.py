@@ -108,7 +108,7 @@ class Summary(Struct, kw_only=True):
 
 def show(summary: Summary) -> None:
     """Print it for a person."""
-    click.echo(f"import {summary.file}: {_deed(summary)}")
+    click.echo(f"import {display.harmless(summary.file)}: {_deed(summary)}")
     rows: dict[str, object] = {"rows": summary.rows, "blank": summary.blank}
     rows |= {"kept": summary.kept, "already_there": summary.already}
     rows |= {"refused": summary.refused_rows, **{f"  {c}": n for c, n in summary.refused.items()}}
@@ -124,7 +124,7 @@ def show(summary: Summary) -> None:
         click.echo("The first refused rows:")
         display.table(Sample.__struct_fields__, [msgspec.to_builtins(s) for s in summary.samples])
     for note in summary.notes:
-        click.echo(f"Note: {note}")
+        click.echo(f"Note: {display.harmless(note)}")
     if summary.rejects:
         click.echo(f"Refused rows are in {summary.rejects}: mend them there and import that file.")
 
@@ -141,7 +141,7 @@ def _show_columns(summary: Summary) -> None:
         rows = [(c.header, c.field + (f" ({c.unit})" if c.unit else "")) for c in summary.columns]
         _table(("header", "read_as"), list(dict.fromkeys(rows)))
     if summary.ignored:
-        click.echo(f"Not read, not kept: {', '.join(summary.ignored)}")
+        click.echo(f"Not read, not kept: {display.harmless(', '.join(summary.ignored))}")
 
 
 def _table(names: tuple[str, str], rows: Iterable[tuple[str, object]]) -> None:

@@ -352,6 +352,19 @@ def test_an_import_takes_an_id_for_itself_whatever_else_is_called_so(
     assert told["samples"][0]["reason"] == "'阅读A' is the name of several; write the id"
 
 
+def test_what_stands_in_a_file_cannot_move_the_cursor(
+    sqlite_terminal: Terminal, tmp_path: Path
+) -> None:
+    """Neither a header that is read, nor one that is not, nor the name of a project."""
+    file = tmp_path / "hours.csv"
+    head = "志愿者编号,项\x1b目,服务日期,服务时长(小时),类别,姓　名\x1b[2J\n"
+    file.write_text(head + f"V9,P1,{EARLIER},1,elder_care,x\n")
+    told = sqlite_terminal.run(f"import {file} --map '项\x1b目=project' --dry-run").output
+    assert "项\ufffd目 " in told
+    assert "Not read, not kept: 姓 名\ufffd[2J\n" in told
+    assert "\x1b" not in told
+
+
 def test_what_an_import_is_told_has_a_form(county: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "hours.csv"
     file.write_text("a\n1\n")
