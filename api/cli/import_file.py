@@ -50,18 +50,13 @@ def run(*, file: Path, dry_run: bool, rejects: Path | None, sheet: str | None, *
 def names_of(now: Session, caller: Caller) -> dict[str, dict[str, str]]:
     """What projects and organisations the caller sees are called, by the field they stand in."""
     from api.cli.import_options import meant_by  # noqa: PLC0415 (not for --help)
-    from projections.catalogue import list_all  # noqa: PLC0415 (not for --help)
+    from projections.scope import list_seen  # noqa: PLC0415
 
     bring_up(now)
     names: dict[str, dict[str, str]] = {}
     with now.open_reads().read() as snapshot:
         for field, type_ in (("project", "project"), ("team", "organisation")):
-            seen = (
-                thing
-                for thing in list_all(snapshot, type_)
-                if caller.sees_region(thing.region)
-                and caller.sees_organisation(thing.organisation or thing.id)
-            )
+            seen = list_seen(snapshot, caller, type_)
             names[field] = meant_by({thing.id: thing.name for thing in seen})
     return names
 
