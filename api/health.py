@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
@@ -41,14 +42,17 @@ class Health:
         self._heads: deque[tuple[float, int]] = deque(maxlen=LOOKS_MAX)
         self._lock = threading.Lock()
         self._position = self._head = 0
+        #: Seconds the log was ahead of this machine's clock when last looked at.
+        self.ahead_s = 0.0
 
     def look(self) -> Readiness:
         """How things stand now."""
         try:
-            head = self._store.head().position
-            position = self._reads.position
+            last = self._store.head()
+            head, position = last.position, self._reads.position
         except LedgerError as error:
             return self._told(f"{error.code}: {error}")
+        self.ahead_s = last.ahead_s(datetime.now(UTC))
         with self._lock:
             self._position, self._head = position, max(head, position)
             now = time.monotonic()

@@ -38,6 +38,7 @@ class Metrics:
         under_way.set_function(lambda: self.under_way)
         self.streams = self._gauge("streams", "Streams of server-sent events.")
         self.head = self._gauge("log_position", "Last position of the log.")
+        self.ahead = self._gauge("log_ahead_seconds", "Seconds the log is ahead of the clock.")
         self.position = self._gauge("figures_position", "Position the figures are true at.")
         self.lag = self._gauge("figures_lag_seconds", "Seconds the figures are behind.")
         self.writer = self._gauge("writer_process", "Whether the writer's process stands ready.")

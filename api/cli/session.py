@@ -7,6 +7,8 @@ after the command's name.
 import getpass
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,7 +17,7 @@ import msgspec
 from api.cli import display
 from api.cli.shapes import Shape
 from ledger.domain.access import Caller, operator
-from ledger.domain.errors import Forbidden
+from ledger.domain.errors import Forbidden, LedgerError
 from ledger.domain.values import Code, Role
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Where a key's secret is looked for, so that it need not stand in a process list.
 KEY_VARIABLE: Final = "LEDGER_KEY"
+#: Clocks of machines that share a log may differ by so much.
+AHEAD_MAX: Final = timedelta(minutes=1)
 
 
 class Session:
@@ -56,6 +60,8 @@ class Session:
 
             self._ledger = Ledger(self.settings(), create=create, apart=apart)
             click.get_current_context().find_root().call_on_close(self._ledger.close)
+            if not self.json:
+                _tell_ahead(self._ledger)
         return self._ledger
 
     def open_reads(self) -> "Reads":
@@ -114,6 +120,18 @@ class Session:
     def on_terminal(self) -> bool:
         """Whether someone watches: progress is shown then, on stderr."""
         return sys.stderr.isatty() and not self.json
+
+
+def _tell_ahead(ledger: "Ledger") -> None:
+    """Say on stderr that one of the two clocks is wrong: this machine's, or who wrote last."""
+    with suppress(LedgerError):  # whoever needs the head meets that
+        ahead = timedelta(seconds=int(ledger.store.head().ahead_s(datetime.now(UTC))))
+        if ahead > AHEAD_MAX:
+            click.echo(
+                f"Note: the last event is {ahead} ahead of this machine's clock, and so is what"
+                " is written now. Is the clock right?",
+                err=True,
+            )
 
 
 def _os_user() -> str:

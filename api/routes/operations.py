@@ -47,6 +47,7 @@ async def show_metrics(request: Request) -> Response:
     found = await run_in_threadpool(runtime.health.look)
     counted = runtime.metrics
     counted.head.set(found.head)
+    counted.ahead.set(runtime.health.ahead_s)
     counted.position.set(found.position)
     counted.lag.set(found.lag_seconds)
     counted.writer.set(runtime.health.has_writer)

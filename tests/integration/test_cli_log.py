@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -20,10 +21,12 @@ from api.cli.export import Written
 from api.cli.session import Session
 from ledger.domain.errors import CorruptLog
 from ledger.settings import Settings
+from ledger.store import writer
 from ledger.store.place import PostgresSchema
 from projections.rebuild import Rebuilt, rebuild
 from projections.two_engines import Parting, TwoEngines
 from tests.exported import tree_root
+from tests.http_service import started
 from tests.terminal import EVENTS, Terminal, at_work, run_process
 
 
@@ -261,3 +264,21 @@ def test_figures_that_are_not_what_the_log_says_are_named_and_made_anew(
     assert sqlite_terminal.ask("balance V0001")["verified_minutes"] == 150
     assert sqlite_terminal.do("rebuild").endswith("they are as they were.\n")
     assert sqlite_terminal.run("check").exit_code == 0
+
+
+def test_a_log_that_is_ahead_of_the_clock_is_told(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written goes on there: time never goes back, and somebody has to know."""
+    terminal = Terminal(sqlite_url)
+    with monkeypatch.context() as clock:
+        clock.setattr(writer, "EPOCH", datetime.now(UTC) + timedelta(days=1))
+        told = terminal.run("init --origin t.example")
+    assert (told.exit_code, told.stderr) == (0, "")
+    said = terminal.run("check").stderr
+    assert said.startswith("Note: the last event is 23:59:")
+    assert "ahead of this machine's clock" in said
+    assert terminal.run("check --json").stderr == ""
+    with started(Settings(database_url=sqlite_url)) as client:
+        ahead = client.get("/metrics").text.partition("\nhourledger_log_ahead_seconds ")[2]
+    assert 86_000 < float(ahead.partition("\n")[0]) < 86_400

@@ -98,6 +98,7 @@ def test_metrics_count_by_route_and_by_code(client: httpx.Client, key: Key) -> N
         "hourledger_request_seconds_bucket",
         "hourledger_figures_lag_seconds",
         "hourledger_log_position",
+        "hourledger_log_ahead_seconds 0.0",
     ):
         assert line in text, line
     assert "V1" not in text

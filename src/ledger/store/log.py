@@ -68,6 +68,13 @@ class Head(NamedTuple):
     timestamp: datetime | None
     frontier: tuple[bytes, ...]
 
+    def ahead_s(self, now: datetime) -> float:
+        """Seconds by which its last event is later than a moment, 0 where it is not.
+
+        Recorded time never goes back, so what is written meanwhile is dated there.
+        """
+        return max((self.timestamp - now).total_seconds(), 0.0) if self.timestamp else 0.0
+
 
 class Batch(NamedTuple):
     """What one transaction writes."""
