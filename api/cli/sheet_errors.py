@@ -7,7 +7,6 @@ yet are no blank cells: what a blank one means must not be read into them.
 import posixpath
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -26,16 +25,14 @@ _SIGNS: Final = (b't="e"', b"t='e'", b"f/>")
 _BLANK: Final = rb"\s*<(?:/|(?:\w+:)?v\s*(?:/>|>\s*</))"
 _UNWORKED: Final = (re.compile(b"f>" + _BLANK), re.compile(b"f [^>]*/>" + _BLANK))
 _BLOCK: Final = 1 << 20
-#: What reading another form raises, or a damaged file.
-_NOT_XLSX: Final = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ET.ParseError)
 #: No sign is longer.
 _SIGN_MAX: Final = 1 << 10
 
 
 def errors_of(path: Path, sheet: str) -> Errors:
-    """The cells of a sheet of an XLSX file that have no value; none for another form.
+    """The cells of a sheet of an XLSX file that have no value; none for another packed form.
 
-    None for what is damaged, too: whoever reads the sheet itself finds that.
+    Raises what zipfile does for a damaged archive. Damaged XML is for whoever reads the sheet.
     """
     found: Errors = {}
     try:
@@ -47,7 +44,7 @@ def errors_of(path: Path, sheet: str) -> Errors:
             with parts.open(name) as part:
                 for row, column, said in _errors(part):
                     found.setdefault(row, {})[column] = said
-    except _NOT_XLSX:
+    except (KeyError, ET.ParseError):
         return {}
     return found
 

@@ -7,6 +7,7 @@ held; a workbook is held one sheet at a time.
 
 import csv
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -90,7 +91,7 @@ def open_book(path: Path, sheet: str | None = None) -> Book:
     except OSError as error:
         raise UnreadableFile("file", reason=error.strerror or str(error)) from error
     if start.startswith(_WORKBOOK_MAGIC):
-        return _open_workbook(path, sheet)
+        return _open_workbook(path, sheet, is_packed=start.startswith(b"PK"))
     if sheet is not None:
         raise SheetNotFound("sheet", sheet=sheet)
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
@@ -198,8 +199,18 @@ def _calamine_errors() -> Iterator[None]:
         raise UnreadableFile("file", reason=str(error)) from error
 
 
-def _open_workbook(path: Path, sheet: str | None) -> Book:
-    """Look through all sheets that show, or the one asked for."""
+@contextmanager
+def _damages() -> Iterator[None]:
+    """What a damaged archive raises, as an UnreadableFile: the reader of workbooks sees less."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        reason = f"the workbook is damaged ({error}): open it and save it anew"
+        raise UnreadableFile("file", reason=reason) from error
+
+
+def _open_workbook(path: Path, sheet: str | None, *, is_packed: bool) -> Book:
+    """Look through all sheets that show, or the one asked for; XLS alone is no packed archive."""
     with _calamine_errors():
         workbook = python_calamine.CalamineWorkbook.from_path(path)
     sheets = [
@@ -209,12 +220,16 @@ def _open_workbook(path: Path, sheet: str | None) -> Book:
     ]
     if sheet is not None and sheet not in dict(sheets):
         raise SheetNotFound("sheet", sheet=sheet, sheets=", ".join(dict(sheets)))
-    tables, hidden, shift = [], {}, SHIFT_1904 if _counts_from_1904(path) else 0
+    with _damages():
+        shift = SHIFT_1904 if is_packed and _counts_from_1904(path) else 0
+    tables, hidden = [], {}
     for name, visible in sheets:
         if sheet is None and not visible:
             hidden[name] = _height(_sheet(workbook, name))
         elif sheet in (None, name):
-            tables.append(_table(workbook, name, errors_of(path, name), shift))
+            with _damages():
+                errors = errors_of(path, name) if is_packed else {}
+            tables.append(_table(workbook, name, errors, shift))
     return Book(path, "cells", tables, hidden=hidden)
 
 
@@ -277,6 +292,6 @@ def _counts_from_1904(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as parts, parts.open("xl/workbook.xml") as part:
             text = part.read(1 << 20)
-    except (zipfile.BadZipFile, KeyError):
+    except KeyError:  # another form
         return False
     return b'date1904="1"' in text or b'date1904="true"' in text

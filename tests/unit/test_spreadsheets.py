@@ -229,6 +229,30 @@ def test_a_workbook_that_is_damaged_anywhere_is_refused(tmp_path: Path) -> None:
     assert read < 50
 
 
+def test_a_damaged_list_of_parts_makes_no_other_cells_or_days_of_a_workbook(
+    tmp_path: Path,
+) -> None:
+    """Its reader passes over what zipfile finds there; errors then were blank, and days moved."""
+
+    def fill(book: Any) -> None:
+        book.epoch = CALENDAR_MAC_1904
+        book.active.append(["V1", 45000, "=A1"])
+
+    sound = workbook(tmp_path / "a.xlsx", fill).read_bytes()
+    (table,) = open_book(tmp_path / "a.xlsx").tables
+    assert (table.shift, table.head[0].cells) == (spreadsheets.SHIFT_1904, ["V1", 45000.0, "=A1"])
+    path, refused = tmp_path / "b.xlsx", set[str]()
+    for at in range(sound.index(b"PK\x01\x02"), len(sound)):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        try:
+            tables = open_book(path).tables
+        except UnreadableFile as error:
+            refused.add(str(error.facts["reason"]).partition(" (")[0])
+        else:  # without its list of sheets there is none
+            assert all((each.shift, each.head) == (table.shift, table.head) for each in tables), at
+    assert "the workbook is damaged" in refused
+
+
 def test_a_span_of_time_beyond_all_bounds_refuses_the_file_before_any_row_is_read(
     tmp_path: Path,
 ) -> None:
