@@ -32,10 +32,10 @@ LINES: Final = "application/x-ndjson"
 #: What may be accepted → the form it is answered in.
 FORMS: Final = {
     CLOUD_EVENTS: CLOUD_EVENTS, "application/json": CLOUD_EVENTS, "application/*": CLOUD_EVENTS,
-    "*/*": CLOUD_EVENTS, "": CLOUD_EVENTS, LINES: LINES, "application/jsonl": LINES,
+    "*/*": CLOUD_EVENTS, LINES: LINES, "application/jsonl": LINES,
     "application/ndjson": LINES, EVENT_STREAM: EVENT_STREAM,
 }  # fmt: skip
-_WEIGHT: Final = re.compile(r"(?:^|;)\s*q=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", re.ASCII)
+_WEIGHT: Final = re.compile(r"(?:^|;)\s*q=([01](?:\.[0-9]*)?|\.[0-9]+)\s*(?:;|$)", re.ASCII)
 #: Rows read at a time.
 PAGE: Final = 1000
 #: Digits of a position, so that text sorts as numbers do.
@@ -96,8 +96,9 @@ def _last_event(sent: str) -> int | None:
 def _form_of(accept: str) -> str:
     """The form that is accepted most, the first of several. Raises NotAcceptable."""
     weights: dict[str, float] = {}
+    ranges = [each for each in accept.lower().split(",") if each.strip()] or ["*/*"]
     # What is named goes before what is only meant.
-    for wanted in sorted(accept.lower().split(","), key=lambda each: "*" in each):
+    for wanted in sorted(ranges, key=lambda each: "*" in each):
         media, _, parameters = wanted.partition(";")
         form = FORMS.get(media.strip())
         if form is not None and not ("*" in media and form in weights):
