@@ -126,7 +126,8 @@ def show(summary: Summary) -> None:
     for note in summary.notes:
         click.echo(f"Note: {display.harmless(note)}")
     if summary.rejects:
-        click.echo(f"Refused rows are in {summary.rejects}: mend them there and import that file.")
+        rejects = display.harmless(summary.rejects)
+        click.echo(f"Refused rows are in {rejects}: mend them there and import that file.")
 
 
 def _deed(summary: Summary) -> str:

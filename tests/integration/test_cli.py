@@ -355,11 +355,13 @@ def test_an_import_takes_an_id_for_itself_whatever_else_is_called_so(
 def test_what_stands_in_a_file_cannot_move_the_cursor(
     sqlite_terminal: Terminal, tmp_path: Path
 ) -> None:
-    """Neither a header that is read, nor one that is not, nor the name of a project."""
-    file = tmp_path / "hours.csv"
+    """Neither a header that is read, nor one that is not, nor the file's own name."""
+    file = tmp_path / "hours\x1b[2J.csv"
     head = "志愿者编号,项\x1b目,服务日期,服务时长(小时),类别,姓　名\x1b[2J\n"
     file.write_text(head + f"V9,P1,{EARLIER},1,elder_care,x\n")
-    told = sqlite_terminal.run(f"import {file} --map '项\x1b目=project' --dry-run").output
+    told = sqlite_terminal.run(f"import {file} --map '项\x1b目=project'").output
+    assert f"import {tmp_path}/hours\ufffd[2J.csv: " in told
+    assert f"in {tmp_path}/hours\ufffd[2J.rejects.csv: " in told
     assert "项\ufffd目 " in told
     assert "Not read, not kept: 姓 名\ufffd[2J\n" in told
     assert "\x1b" not in told
