@@ -97,7 +97,7 @@ def _is_stdout(file: str) -> bool:
     """Whether that is where stdout goes, under a name such as `/dev/stdout`."""
     try:
         return os.path.samestat(Path(file).stat(), os.fstat(sys.stdout.fileno()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):  # the last of them where stdout is closed
         return False
 
 

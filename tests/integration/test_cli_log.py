@@ -170,6 +170,9 @@ def test_an_export_to_stdout_by_its_name_holds_the_lines_alone(
         command = [sys.executable, "-m", "api.cli.main", *asked]
         subprocess.run(command, stdout=stdout, check=True, timeout=60)
     assert file.read_text() == "before\n" + lines
+    program = [sys.executable, "-m", "api.cli.main", *asked[:-1], str(file)]
+    subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', *program], check=True, timeout=60)
+    assert file.read_text() == lines
 
 
 def test_a_sound_ledger_passes_the_check(terminal: Terminal) -> None:
