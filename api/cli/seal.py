@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 def sealed_folder(now: Session) -> Path:
-    """The folder of sealed segments. Raises InvalidSettings when none is named."""
+    """The folder of sealed segments. Raises InvalidSettings for none, and one out of reach."""
     folder = now.open().settings.sealed
     if folder is None:
         raise InvalidSettings("LEDGER_SEALED_FOLDER", reason="where to seal is not said")
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:  # DuckDB opens files by names that are text
+        reason = "the folder's name is not UTF-8; name another one"
+        raise InvalidSettings("LEDGER_SEALED_FOLDER", reason=reason) from None
     return folder
 
 

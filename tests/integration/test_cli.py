@@ -329,6 +329,11 @@ def test_files_and_folders_whose_names_are_not_utf_8_are_files_and_folders(
     told = json.loads(terminal.run(f"import {file} --json").stdout)
     assert (told["file"], told["refused"]) == (file, {"member_not_found": 1})
     assert Path(told["rejects"]).exists()
+    monkeypatch.setenv("LEDGER_SEALED_FOLDER", str(folder / "sealed"))
+    sealing = terminal.run("seal")
+    assert (sealing.exit_code, "the folder's name is not UTF-8" in sealing.stderr) == (2, True)
+    monkeypatch.setenv("LEDGER_SEALED_FOLDER", str(tmp_path / "sealed"))
+    assert terminal.run("seal").exit_code == 0
 
 
 def test_an_import_takes_an_id_for_itself_whatever_else_is_called_so(
