@@ -41,6 +41,8 @@ def run(*, target: str, member: str | None, fund: str | None, with_notes: bool) 
     except FileExistsError as error:
         raise click.UsageError(f"{error}") from None
     except OSError as error:
+        if error.strerror is None:  # in words of its own, as when figures find no room to be made
+            raise
         raise OSError(error.errno, error.strerror, target) from error
     program = sha256(verify_program()).hexdigest()
     now.say(

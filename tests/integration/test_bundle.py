@@ -205,6 +205,9 @@ def test_what_finds_no_room_leaves_nothing(
                 1,
                 f"Error: {tmp_path}/to/{name}: No room\n",
             )
+        patch.setattr(Path, "write_bytes", Mock(side_effect=OSError("IO Error: no room")))
+        result = sqlite_terminal.run(f"bundle {tmp_path}/to/b")
+        assert (result.exit_code, result.stderr) == (1, "Error: IO Error: no room\n")
     assert list((tmp_path / "to").iterdir()) == []
     result = sqlite_terminal.run(f"bundle {tmp_path}/missing/b")
     assert (result.exit_code, f"{tmp_path}/missing/b: No such file" in result.stderr) == (1, True)
