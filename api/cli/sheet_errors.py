@@ -32,7 +32,7 @@ _SIGN_MAX: Final = 1 << 10
 def errors_of(path: Path, sheet: str) -> Errors:
     """The cells of a sheet of an XLSX file that have no value; none for another packed form.
 
-    Raises what zipfile does for a damaged archive. Damaged XML is for whoever reads the sheet.
+    Raises what zipfile and ElementTree do for damage, and ValueError.
     """
     found: Errors = {}
     try:
@@ -44,7 +44,7 @@ def errors_of(path: Path, sheet: str) -> Errors:
             with parts.open(name) as part:
                 for row, column, said in _errors(part):
                     found.setdefault(row, {})[column] = said
-    except (KeyError, ET.ParseError):
+    except KeyError:
         return {}
     return found
 

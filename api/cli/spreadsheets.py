@@ -15,6 +15,7 @@ from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TextIO
+from xml.etree import ElementTree as ET
 
 import python_calamine
 from msgspec import Struct, field
@@ -199,12 +200,18 @@ def _calamine_errors() -> Iterator[None]:
         raise UnreadableFile("file", reason=str(error)) from error
 
 
+#: What is raised for a damaged archive or damaged XML in it.
+_DAMAGES: Final = (
+    zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ET.ParseError, ValueError,
+)  # fmt: skip
+
+
 @contextmanager
 def _damages() -> Iterator[None]:
-    """What a damaged archive raises, as an UnreadableFile: the reader of workbooks sees less."""
+    """What damage raises, as an UnreadableFile: the reader of workbooks passes over some of it."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except _DAMAGES as error:
         reason = f"the workbook is damaged ({error}): open it and save it anew"
         raise UnreadableFile("file", reason=reason) from error
 

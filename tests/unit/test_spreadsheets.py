@@ -253,6 +253,21 @@ def test_a_damaged_list_of_parts_makes_no_other_cells_or_days_of_a_workbook(
     assert "the workbook is damaged" in refused
 
 
+@pytest.mark.parametrize("damage", [b'<row r=" "', b"<row r=1", b"<row\0r='1'"])
+def test_damage_in_what_is_packed_is_told_and_no_traceback(tmp_path: Path, damage: bytes) -> None:
+    path = workbook(tmp_path / "a.xlsx", lambda book: book.active.append(["V1", "=A1"]))
+    with zipfile.ZipFile(path) as parts:
+        texts = {name: parts.read(name) for name in parts.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    assert b'<row r="1"' in texts[sheet]
+    texts[sheet] = texts[sheet].replace(b'<row r="1"', damage)
+    with zipfile.ZipFile(path, "w") as parts:
+        for name, text in texts.items():
+            parts.writestr(name, text)
+    with pytest.raises(UnreadableFile):
+        open_book(path)
+
+
 def test_a_span_of_time_beyond_all_bounds_refuses_the_file_before_any_row_is_read(
     tmp_path: Path,
 ) -> None:
