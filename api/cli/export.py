@@ -1,6 +1,5 @@
 """`hourledger export`: the log as canonical lines and the root they hash to, or in another form."""
 
-import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -9,7 +8,7 @@ from typing import IO, Any, Final, NamedTuple
 
 import click
 
-from api.cli.placing import put_in_place
+from api.cli.placing import is_stdout, put_in_place
 from api.cli.program import Command
 from api.cli.progress import progress
 from api.cli.session import Session, session
@@ -83,7 +82,7 @@ def run(*, file: str, format_name: str, after: int, until: int | None) -> None:
         raise click.UsageError(f"--after {after} is beyond the last line, {until}.")
     module, _, name = FORMATS[format_name].partition(":")
     write: Writer = getattr(import_module(module), name)
-    to_stdout = file == "-" or _is_stdout(file)
+    to_stdout = file == "-" or is_stdout(Path(file))
     if to_stdout:
         written = write(now, sys.stdout.buffer, after, until)
     else:
@@ -91,14 +90,6 @@ def run(*, file: str, format_name: str, after: int, until: int | None) -> None:
             written = write(now, target, after, until)
     say = now.say_aside if to_stdout else now.say
     say(written.sentence, first=after + 1, last=until, lines=until - after, **written.facts)
-
-
-def _is_stdout(file: str) -> bool:
-    """Whether that is where stdout goes, under a name such as `/dev/stdout`."""
-    try:
-        return os.path.samestat(Path(file).stat(), os.fstat(sys.stdout.fileno()))
-    except (OSError, ValueError, AttributeError):  # the last of them where stdout is closed
-        return False
 
 
 _position = click.IntRange(min=0)

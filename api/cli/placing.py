@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,14 @@ from typing import IO
 def part_of(path: Path) -> Path:
     """What is written beside a file before it takes its place."""
     return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def is_stdout(path: Path) -> bool:
+    """Whether that is where stdout goes, under a name such as `/dev/stdout`."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError, AttributeError):  # the last of them where stdout is closed
+        return False
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from api.cli.placing import put_in_place
+from api.cli.placing import is_stdout, put_in_place
 from api.cli.session import Session
 from ledger.domain.errors import InvalidSettings
 from ledger.log import checkpoint
@@ -78,7 +78,7 @@ def put(output: Path | None, content: bytes) -> None:
 
     A witness may read the file at any time, and what stood there may be the last of its kind.
     """
-    if output is None:
+    if output is None or is_stdout(output):
         click.echo(content, nl=False)
         return
     try:

@@ -4,6 +4,8 @@ import base64
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,6 +104,17 @@ def test_what_is_written_over_stays_until_the_new_is_whole(
     assert (desk.folder / "first").read_bytes() == before
     desk.do("checkpoint --output @first")
     assert (desk.folder / "first").read_bytes() != before
+
+
+def test_evidence_to_stdout_by_its_name_is_added_where_stdout_is(sqlite_desk: Desk) -> None:
+    """As an export is: behind `>>` what stood in the file stays."""
+    file, database = sqlite_desk.path("all"), sqlite_desk.terminal.database_url
+    file.write_text("before\n")
+    asked = ["--database", database, "--as", "clerk", "checkpoint", "--output", "/dev/stdout"]
+    with file.open("a") as stdout:
+        command = [sys.executable, "-m", "api.cli.main", *asked]
+        subprocess.run(command, stdout=stdout, check=True, timeout=60)
+    assert file.read_bytes() == b"before\n" + sqlite_desk.path("first").read_bytes()
 
 
 def test_a_checkpoint_is_signed_kept_and_shown_again(desk: Desk) -> None:
