@@ -50,25 +50,28 @@ def run(
             proved = proved_lines(store, positions, proof_size, "proof_size", shows=shows)
         answer = {
             "position": look.standing.moment.position, "as_of": look.standing.moment.as_of,
-            "subject": subject, "figure": figure, "sums": sums, "legs": page, "more": more,
-            "proofs": proved,
+            "subject": subject, "filters": filters, "figure": figure, "sums": sums, "legs": page,
+            "more": more, "proofs": proved,
         }  # fmt: skip
-        look.tell(
-            answer,
-            lambda: _show(look, f"{figure} of {subject}", answer),
-        )
+        what = f"{_named(figure)} of {subject}{reading.spoken(filters)}"
+        look.tell(answer, lambda: _show(look, what, answer))
 
 
 def _show(look: "Look", what: str, answer: Mapping[str, Any]) -> None:
     """The legs in a table, then the sums, then the proofs."""
-    look.title(f"{display.plain(what)}")
+    look.title(what)
     display.table((*COLUMNS, "change"), map(_told, answer["legs"]))
     if answer["more"]:
         click.echo(f"There are {answer['more']} more: --limit")
     for name, total in answer["sums"].items():
-        click.echo(f"Together: {display.plain(name)} {total_of(name, total, answer['legs'])}")
+        click.echo(f"Together: {_named(name)} {total_of(name, total, answer['legs'])}")
     if answer["proofs"]:
         _show_proofs(answer["proofs"])
+
+
+def _named(figure: str) -> str:
+    """A figure for a person; an account as it is written, for ids may have underscores."""
+    return figure if "/" in figure else display.plain(figure)
 
 
 def _told(leg: "Leg") -> dict[str, Any]:

@@ -89,6 +89,21 @@ def test_a_difference_says_from_where_to_where(terminal: Terminal) -> None:
     assert {each["figure"]: each["before"] for each in along["figures"]}["logged_minutes"] == 20
 
 
+def test_an_explained_line_is_named(terminal: Terminal) -> None:
+    """The heading says which part of a figure the events add up to."""
+    shown = terminal.do("explain fund/F1 spent_fen --where target=project/P1")
+    assert shown.startswith(f"spent fen of fund/F1 (target project/P1), at position {EVENTS}:\n")
+    told = terminal.ask("explain totals logged_minutes --where project=P1")
+    assert told["filters"] == {"project": "P1"}
+    account = terminal.do("explain account/registered/330424001/party_member+volunteer")
+    assert account.startswith(
+        "registered/330424001/party_member+volunteer of "
+        f"account/registered/330424001/party_member+volunteer, at position {EVENTS}:\n"
+    )
+    whole = terminal.do("explain totals logged_minutes")
+    assert whole.startswith(f"logged minutes of totals, at position {EVENTS}:\n")
+
+
 def test_proofs_stand_beside_the_legs(terminal: Terminal) -> None:
     told = terminal.ask("explain fund/F1 spent_fen --proofs --proof-size 16")
     (proof,) = told["proofs"]
