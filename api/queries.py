@@ -90,7 +90,7 @@ def read_query(request: Request, kind: type[Q]) -> Q:
         unasked: Q = _unasked(kind)
         return unasked
     # Ids in the path of a command belong to its body.
-    known = kind.__struct_fields__
+    known = kind.__struct_encode_fields__
     told: dict[str, Any] = {n: v for n, v in request.path_params.items() if n in known}
     if request.scope["query_string"]:
         _add(request, told, _lists(kind))

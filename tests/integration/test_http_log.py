@@ -157,6 +157,14 @@ def test_what_is_not_in_the_log_is_refused(client: httpx.Client) -> None:
         refused(client.get(f"/v1/log/{url}"), 422, "invalid_command", at)
 
 
+def test_the_parameters_there_are_are_told_as_one_writes_them(client: httpx.Client) -> None:
+    path = "/v1/log/proof/consistency"
+    unknown = refused(client.get(f"{path}?old=1"), 422, "invalid_command", "old")
+    assert unknown["facts"]["allowed"] == "from, to"
+    bad = refused(client.get(f"{path}?from=x"), 422, "invalid_command", "from")
+    assert "allowed" not in bad["facts"]
+
+
 def test_evidence_needs_a_key_but_no_role(client: httpx.Client, signing: Settings) -> None:
     scoped = issue(signing, "narrow", "recorder", regions=("11",))
     register(client, "V1")
