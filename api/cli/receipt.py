@@ -17,6 +17,9 @@ from ledger.log.checkpoint import Verifier
 from ledger.log.proofs import BadProof
 from ledger.log.receipt import BadReceipt, Receipt, check_against, check_line, check_receipt
 
+#: Of an event that came after what a checkpoint signs.
+BEHIND: Final = "the checkpoint ends before it"
+
 
 def issue(*, command_id: str, output: Path | None) -> None:
     """Sign the receipt of a command that was carried out, from its stored lines."""
@@ -116,7 +119,8 @@ def against_proofs(
 def against_log(now: Session, receipt: Receipt, verifier: Verifier, known: bytes | None) -> int:
     """The log has the receipt's events where it says; the size of the log is returned.
 
-    Raises BadReceipt with the position, BadCheckpoint when the tree is not that of a checkpoint.
+    Raises BadReceipt with the position, also of an event that a checkpoint does not reach to;
+    BadCheckpoint when the tree is not that of the checkpoint.
     """
     from ledger.receipts import lines_at  # noqa: PLC0415 (not for --help)
     from ledger.store.tree import root_at  # noqa: PLC0415
@@ -129,6 +133,8 @@ def against_log(now: Session, receipt: Receipt, verifier: Verifier, known: bytes
         found = checkpoint.check(known, verifier, receipt.origin)
         if found.size > head or root_at(store, found.size) != found.root:
             raise checkpoint.BadCheckpoint("checkpoint", size=found.size, log=head)
+        if found.size < (last := receipt.positions[-1]):
+            raise BadReceipt("position", position=last, size=found.size, error=BEHIND)
     return head
 
 
@@ -151,7 +157,8 @@ COMMANDS: Final = {
                          help="a tlog-proof of each event, to check without the log"),
             click.Option(["--line", "lines"], type=Small(), multiple=True, metavar="FILE",
                          help="exported lines of its events: whose they are, beside a proof"),
-            click.Option(["--checkpoint", "known"], type=Small(), metavar="FILE", help=KNOWN),
+            click.Option(["--checkpoint", "known"], type=Small(), metavar="FILE",
+                         help=f"{KNOWN}; without one, the log"),
         ],
         callback=check,
         help="Hold a receipt against proofs or the log.",

@@ -200,6 +200,7 @@ def test_a_receipt_is_held_against_the_log_and_against_proofs(desk: Desk) -> Non
     assert len(read.leaves) == 2
     desk.do("checkpoint --output @second")
     assert "the log of" in desk.do("receipt check @receipt --checkpoint @second")
+    desk.refused("receipt check @receipt --checkpoint @first", "bad_receipt")  # it ends before
     first, last = read.positions[0], read.positions[-1]
     for position in read.positions:
         desk.do(f"proof inclusion {position} --output @p{position}")
