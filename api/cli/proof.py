@@ -76,6 +76,8 @@ def check(
     now = session()
     verifier = verifier_for(now, log_key)
     if tlog_proof.is_inclusion(file):
+        if older is not None:
+            raise click.UsageError("--older is for a consistency proof; this one is of an event.")
         proof, found = tlog_proof.verify_inclusion(file, leaf_of(line, leaf), verifier)
         sentence = (
             f"The event stands at position {proof.index + 1} of {found.size} in {found.origin}."
@@ -84,6 +86,8 @@ def check(
     else:
         if older is None:
             raise click.UsageError("--older is needed: the smaller checkpoint.")
+        if line is not None or leaf is not None:
+            raise click.UsageError("--line and --leaf are for the proof of an event.")
         old, found = tlog_proof.verify_consistency(file, older, verifier)
         sentence = f"{found.origin} only grew from {old.size} events to {found.size}."
         facts = {"older": old.size}

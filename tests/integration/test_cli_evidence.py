@@ -184,6 +184,9 @@ def test_growth_is_proved_and_checked_from_files_alone(desk: Desk) -> None:
     desk.refused("proof check @growth --older @second", "bad_proof")
     desk.refused("proof check @growth --older @first --checkpoint @first", "bad_checkpoint")
     desk.misused("proof check @growth", "--older")
+    desk.misused("proof check @growth --older @first --line @first", "--line")
+    desk.do("proof inclusion 3 --output @third")
+    desk.misused("proof check @third --line @first --older @first", "--older")
     desk.misused("proof check @nothing", "@nothing".replace("@", f"{desk.folder}/"))
     desk.refused("proof consistency 99", "invalid_command", 2)
 
