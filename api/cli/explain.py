@@ -9,7 +9,7 @@ from api.cli import display, reading
 from api.cli.diff import signed
 from api.cli.moves import COLUMNS, quantity_of
 from api.cli.reading import Look
-from api.cli.subjects import SUBJECT, basis_of
+from api.cli.subjects import EXPLAINED, basis_of
 
 if TYPE_CHECKING:
     from projections.explain import Leg
@@ -117,7 +117,7 @@ def _show_proofs(proofs: "list[ProvedLine]") -> None:
 command = reading.page_command(
     "explain",
     [
-        click.Argument(["subject"], metavar="SUBJECT", help=SUBJECT + ", account/ACCOUNT"),
+        click.Argument(["subject"], metavar="SUBJECT", help=EXPLAINED),
         click.Argument(["figure"], required=False, metavar="[FIGURE]",
                        help="the figure's name, as --json tells it; an account has only one"),
         click.Option(["--where"], multiple=True, metavar="NAME=VALUE", help=LINES),

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from projections.subjects import Subject
 
 SUBJECT: Final = "member/V0001, policy/Y1, fund/F1, source/[KIND/]C1, totals, participation"
+#: What can be explained: single accounts, too.
+EXPLAINED: Final = SUBJECT + ", account/ACCOUNT"
 
 
 def check(look: Look, subject: str, filters: Mapping[str, str], by: Sequence[str] = ()) -> None:
@@ -68,13 +70,16 @@ def basis_of(look: Look, subject: str, filters: Mapping[str, str]) -> "Basis":
     if kind == "account" and name:
         check_filters(look.standing.live, filters, ("region",))
         return basis.of_account(look.standing, name, filters.get("region", ""))
-    return subject_of(look, subject, (), filters).basis(look.standing)
+    return subject_of(look, subject, (), filters, EXPLAINED).basis(look.standing)
 
 
 def subject_of(
-    look: Look, subject: str, by: Sequence[str], filters: Mapping[str, str]
+    look: Look, subject: str, by: Sequence[str], filters: Mapping[str, str], known: str = SUBJECT
 ) -> "Subject":
-    """A subject whose moments can be compared. Raises InvalidCommand, Forbidden."""
+    """A subject whose moments can be compared. Raises InvalidCommand, Forbidden.
+
+    `known`: the subjects there are, for whoever names another one.
+    """
     from projections import subjects  # noqa: PLC0415 (not for --help)
 
     check(look, subject, filters, by)
@@ -83,10 +88,10 @@ def subject_of(
     if subject == "participation":
         return subjects.people(by, filters)
     kind, _, name = subject.partition("/")
-    known = {"member": subjects.member, "policy": subjects.policy, "fund": subjects.fund}
-    made = known.get(kind, _source if kind == "source" else None)
+    makers = {"member": subjects.member, "policy": subjects.policy, "fund": subjects.fund}
+    made = makers.get(kind, _source if kind == "source" else None)
     if made is None or not name:
-        raise InvalidCommand("subject", subject=subject, known=SUBJECT)
+        raise InvalidCommand("subject", subject=subject, known=known)
     if by or filters:
         raise InvalidCommand("subject", subject=subject, reason="without --by and --where")
     return made(name)

@@ -104,6 +104,14 @@ def test_an_explained_line_is_named(terminal: Terminal) -> None:
     assert whole.startswith(f"logged minutes of totals, at position {EVENTS}:\n")
 
 
+def test_an_unknown_subject_is_told_those_there_are(terminal: Terminal) -> None:
+    asked = {"explain project/P1 x": True, "diff project/P1 --from-known-at 1": False}
+    for line, has_accounts in asked.items():
+        told = terminal.run(f"{line} --json").stderr
+        assert "fund/F1" in told
+        assert ("account/ACCOUNT" in told) is has_accounts, told
+
+
 def test_proofs_stand_beside_the_legs(terminal: Terminal) -> None:
     told = terminal.ask("explain fund/F1 spent_fen --proofs --proof-size 16")
     (proof,) = told["proofs"]
