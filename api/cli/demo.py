@@ -1,5 +1,6 @@
 """`hourledger demo`: the demonstration county, and its figures beside the published ones."""
 
+import shlex
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
@@ -65,7 +66,7 @@ def show(figures: "Figures", now: Session) -> None:
     )
     display.table(HEADING, [dict(zip(HEADING, row, strict=True)) for row in figures.table()])
     click.echo("All figures are equal." if figures.is_equal else "Some figures differ.")
-    program = "hourledger" + (f" --database {now.database}" if now.database else "")
+    program = shlex.join(["hourledger", *(("--database", now.database) if now.database else ())])
     click.echo("\nTo try next:")
     for step in figures.next_steps:
         click.echo(f"  {step.shows}:\n    {program} {step.arguments}")

@@ -1,6 +1,7 @@
 """The demonstration county in a real ledger: figures, repeated, cut off, on two databases."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
@@ -189,13 +190,17 @@ def test_a_run_that_was_cut_off_goes_on(database_url: str, counties: dict[str, M
     assert log == without_what_differs(lines_of(counties["sqlite"].ledger))
 
 
-def test_on_the_command_line_equal_figures_end_well_and_others_do_not(sqlite_url: str) -> None:
+def test_on_the_command_line_equal_figures_end_well_and_others_do_not(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/towns & villages.db"
+
     def say(*words: str) -> Result:
-        return CliRunner().invoke(program, ["--database", sqlite_url, *words])
+        return CliRunner().invoke(program, ["--database", url, *words])
 
     made = say("demo", "--scale", "0.001", "--seed", str(SEED))
     assert made.exit_code == 0, made.output
     assert "≠" not in made.output
+    steps = [line for line in made.output.splitlines() if line.startswith("    hourledger")]
+    assert {tuple(shlex.split(step)[:3]) for step in steps} == {("hourledger", "--database", url)}
     assert say("register-member", "V1", "--region", HAIYAN, "--as", "wang").exit_code == 0
     again = say("demo", "--scale", "0.001", "--seed", str(SEED))
     assert again.exit_code == 1
