@@ -110,7 +110,7 @@ class StoredLog:
 
 
 class FolderLog:
-    """A folder with a `checkpoint` and the exported lines, in one file `*.jsonl`."""
+    """A folder with a `checkpoint` and the exported lines: one file `*.jsonl`, or a bundle."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -139,13 +139,19 @@ class FolderLog:
         hashes_ = proofs.prove_consistency(old, new, lambda nodes: [found[node] for node in nodes])
         return Consistency(old_root, hashes_)
 
+    def _file(self) -> Path:
+        """The file with the lines; a bundle has figures beside them. Raises LogNotReached."""
+        files = sorted(self._folder.glob("*.jsonl"))
+        if (named := self._folder / "lines.jsonl") in files:
+            return named
+        if len(files) != 1:
+            raise LogNotReached("log", reason="not exactly one file *.jsonl, and no lines.jsonl")
+        return files[0]
+
     def _lines(self, count: int) -> Iterator[bytes]:
         """The first `count` lines."""
-        files = sorted(self._folder.glob("*.jsonl"))
-        if len(files) != 1:
-            raise LogNotReached("log", reason="not exactly one file *.jsonl")
         number = 0
-        with files[0].open("rb") as file:
+        with self._file().open("rb") as file:
             for line in file:
                 yield line.removesuffix(b"\n")
                 number += 1

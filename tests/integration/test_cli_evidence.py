@@ -349,6 +349,21 @@ def test_a_witness_of_a_database_and_of_a_folder(desk: Desk) -> None:
     desk.refused("witness check-fork @first", "bad_proof")
 
 
+def test_a_witness_of_bundles(sqlite_desk: Desk) -> None:
+    """One of the whole log has all its lines; one of a member shows too few."""
+    desk = sqlite_desk
+    desk.do("keygen @w.key --witness --name witness.example/w1")
+    watch = "witness observe {} --state @seen --witness-key @w.key"
+    desk.do("bundle @one")
+    assert desk.json(watch.format("@one"))["before"] == 0
+    desk.do("register-member V0009 --region 330424001")
+    desk.do("bundle @two")
+    desk.do("bundle @part --member V0001")
+    desk.refused(watch.format("@part"), "log_not_reached")
+    told = desk.json(watch.format("@two"))
+    assert (told["before"], told["size"]) == (EVENTS, EVENTS + 1)
+
+
 def test_a_folder_with_too_few_lines_proves_nothing(sqlite_desk: Desk) -> None:
     desk = sqlite_desk
     desk.do("keygen @w.key --witness --name witness.example/w1")
