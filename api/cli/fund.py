@@ -46,7 +46,7 @@ def require_reader() -> Caller:
     """Who asks for figures of money: an auditor or a funder. Raises Forbidden."""
     caller = session().caller()
     if not caller.roles & {"auditor", "funder", "admin"}:
-        raise Forbidden("key", needs="auditor")
+        raise Forbidden("key", needs="auditor, funder")
     return caller
 
 

@@ -106,7 +106,7 @@ class Session:
     def require_whole(self, role: Role) -> None:
         """What shows the whole log is for those whose key has no scope. Raises Forbidden."""
         if not self.require_role(role).is_whole:
-            raise Forbidden("key", needs=role)
+            raise Forbidden("key", needs="a key without scope")
 
     def say(self, sentence: str, **facts: object) -> None:
         """Answer with a sentence; with its facts when JSON was asked for."""

@@ -36,6 +36,21 @@ def test_a_key_acts_with_its_roles_and_its_scope(terminal: Terminal) -> None:
     assert secret not in terminal.do("key list") + terminal.do("key list --json")
 
 
+def test_a_refused_key_is_told_what_it_lacks(sqlite_terminal: Terminal) -> None:
+    """A role, or that it has a scope at all."""
+
+    def needs(roles: str, line: str) -> str:
+        issue = f"key issue {roles} --roles {roles} --regions 330424 --expires-on 2099-01-01"
+        told = sqlite_terminal.run(f"{line} --key {sqlite_terminal.ask(issue)['secret']} --json")
+        found: str = json.loads(told.stderr)["facts"]["needs"]
+        return found
+
+    assert needs("auditor", "export") == "a key without scope"
+    assert needs("auditor", "check --no-figures") == "a key without scope"
+    assert needs("recorder", "export") == "auditor"
+    assert needs("recorder", "fund F1") == needs("recorder", "source C1") == "auditor, funder"
+
+
 def test_nobody_verifies_their_own_hours_by_leaving_the_key_out(terminal: Terminal) -> None:
     secret = terminal.ask(
         "key issue alice --roles verifier --member V0001 --expires-on 2099-01-01"
