@@ -22,7 +22,8 @@ def run(
         with look.at(published_at, asked["as_of"], "published_at") as before:
             found = diff.compared(look, subject, before, skip, limit)
         what = f"Restatement of {of}{reading.spoken(filters)}"
-        look.tell(found, lambda: diff.show(what, found, skip, ("published", "now")))
+        after = "now" if asked["known_at"] is None else "known then"
+        look.tell(found, lambda: diff.show(what, found, skip, ("published", after)))
 
 
 def months_of(period: str) -> dict[str, str]:

@@ -71,6 +71,9 @@ def test_a_restatement_names_each_event_and_its_reason(terminal: Terminal) -> No
     shown = terminal.do(f"restate {MONTH}..{MONTH} --published-at {EVENTS}")
     for part in ("published", "typing_error", "HoursCorrected", "-0.83 h", "V0001-1"):
         assert part in shown
+    assert shown.splitlines()[1].split() == ["figure", "published", "now", "change"]
+    past = terminal.do(f"restate {MONTH} --published-at {EVENTS} --known-at {EVENTS + 2}")
+    assert past.splitlines()[1].split()[1:-1] == ["published", "known", "then"]
     people = terminal.ask(f"restate {MONTH} --published-at {EVENTS} --of participation")
     (active,) = [each for each in people["figures"] if each["figure"] == "active"]
     assert (active["before"], active["after"]) == (1, 2)
