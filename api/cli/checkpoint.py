@@ -68,6 +68,18 @@ def run(*, size: int | None, output: Path | None, listed: bool) -> None:
         put(output, kept.note)
     if now.json:
         display.as_json(facts_of(kept))
+    elif size is None and not own_key(now):
+        tell_unsigned(now, kept)
+
+
+def tell_unsigned(now: Session, kept: "KeptCheckpoint") -> None:
+    """Say on stderr that nothing was signed now, and how far the log has grown since."""
+    lines, head = parse_checkpoint(parse_note(kept.note).body).size, now.open().store.head()
+    click.echo(
+        "Nothing was signed now, for no signing key is set: this is the last that was signed, "
+        f"of {lines:,} lines; the log has {head.position:,}.",
+        err=True,
+    )
 
 
 def show_all(now: Session) -> None:
@@ -89,7 +101,8 @@ command = Command(
     "checkpoint",
     params=[
         click.Option(["--size"], type=click.IntRange(min=1), metavar="NUMBER",
-                     help="the one that was signed at this size; absent: the log as it is now"),
+                     help="the one that was signed at this size; absent: the log as it is now, "
+                     "or without a signing key the last that was signed"),
         click.Option(["--list", "listed"], is_flag=True, help="all that were signed, by size"),
         output_option(),
     ],

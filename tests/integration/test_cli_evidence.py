@@ -133,7 +133,19 @@ def test_a_checkpoint_is_signed_kept_and_shown_again(desk: Desk) -> None:
     desk.refused("checkpoint --output @missing/file", "invalid_settings", 2)
 
 
-def test_without_a_key_the_last_checkpoint_is_shown(
+def test_without_a_key_the_last_checkpoint_is_shown_and_called_that(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = sqlite_desk
+    assert "Nothing was signed" not in desk.run("checkpoint").stderr
+    monkeypatch.delenv("LEDGER_SIGNING_KEY_FILE")
+    desk.do("register-member V0009 --region 330424001")
+    result = desk.run("checkpoint")
+    assert result.stdout.encode() == desk.path("first").read_bytes()
+    assert f"of {EVENTS} lines; the log has {EVENTS + 1}." in result.stderr
+
+
+def test_without_a_key_and_a_checkpoint_there_is_nothing_to_show(
     sqlite_terminal: Terminal, tmp_path: Path
 ) -> None:
     assert "No checkpoint" in sqlite_terminal.do("checkpoint --list")
