@@ -18,6 +18,7 @@ from api.cli.importing import run_import
 from api.cli.spreadsheets import UnreadableFile
 from ledger.domain.access import operator
 from ledger.domain.errors import InvalidCommand
+from ledger.domain.rulebook import BACKDATING_DAYS, DAY_MINUTES_MAX
 from tests.office import (
     CLERK,
     FORMATS,
@@ -366,6 +367,13 @@ def test_the_guide_shows_what_happens(
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert printed == shown.splitlines()[1:]
     assert Path("三月.rejects.csv").read_text(encoding="utf-8-sig") == refused
+
+
+def test_the_guide_tells_the_limits_there_are() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "import.md").read_text(encoding="utf-8")
+    told = " ".join(guide.split())
+    assert f"{BACKDATING_DAYS} days and {DAY_MINUTES_MAX} minutes" in told
+    assert "`date_too_old`" in told
 
 
 def test_the_summary_is_printed_for_people(
