@@ -66,6 +66,13 @@ def find_moment(
     return Moment(position_at(store, time, head), as_of, time)
 
 
+def check_published(published: Moment, known: Moment) -> None:
+    """What was published cannot know more than what is known of it. Raises InvalidCommand."""
+    if published.position > known.position:
+        reason = "later than what it is compared with"
+        raise InvalidCommand("published_at", reason=reason, position=known.position)
+
+
 def _time_of(text: str, at: str) -> datetime:
     """An RFC 3339 time that has passed. Raises InvalidCommand."""
     if not re.fullmatch(KNOWN_AT, text):

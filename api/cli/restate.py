@@ -16,10 +16,13 @@ def run(
     skip: int, limit: int, **asked: Any,
 ) -> None:  # fmt: skip
     """Compare what was published of a period with what is known of it."""
+    from projections.moments import check_published  # noqa: PLC0415 (not for --help)
+
     filters = reading.pairs_of("--where", where) | months_of(period)
     with reading.look(**asked) as look:
         subject = subject_of(look, of, reading.groups_of(by), filters)
         with look.at(published_at, asked["as_of"], "published_at") as before:
+            check_published(before.moment, look.standing.moment)
             found = diff.compared(look, subject, before, skip, limit)
         what = f"Restatement of {of}{reading.spoken(filters)}"
         after = "now" if asked["known_at"] is None else "known then"

@@ -14,6 +14,7 @@ from ledger.domain.errors import InvalidCommand
 from ledger.domain.values import Code, MemberId, SourceKind
 from projections import subjects
 from projections.differences import Difference, difference, unnamed
+from projections.moments import check_published
 from projections.scope import (
     check_apart,
     check_fund,
@@ -110,7 +111,9 @@ def _before(look: Look, query: Any, after: Standing) -> Standing:
     Raises InvalidCommand, Behind.
     """
     if isinstance(query, TotalsRestated | PeopleRestated):
-        return look.at(query.published_at, query.as_of, "published_at")
+        before = look.at(query.published_at, query.as_of, "published_at")
+        check_published(before.moment, after.moment)
+        return before
     if query.from_known_at is None and query.from_as_of is None:
         raise InvalidCommand("from_known_at", reason="name a moment to compare with")
     day = query.from_as_of or query.as_of

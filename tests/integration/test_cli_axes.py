@@ -142,6 +142,7 @@ def test_proofs_stand_beside_the_legs(terminal: Terminal) -> None:
         ("restate 2025-13 --published-at 1", 2, "month"),
         ("restate 2025-05", 2, "--published-at"),
         ("restate 2025-05 --published-at 99", 2, "--published-at"),
+        ("restate 2025-05 --published-at 4 --known-at 3", 2, "--published-at"),
         ("explain totals wealth", 2, "figure"),
         ("explain totals", 2, "figure"),
         ("explain wishes x", 2, "subject"),

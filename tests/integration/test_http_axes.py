@@ -184,6 +184,7 @@ NO_MOMENTS = [
     ("/v1/restatements/totals?published_at=1", "month"),
     ("/v1/restatements/totals?month=2025-05", "published_at"),
     ("/v1/restatements/totals?month=2025-05&published_at=soon", "published_at"),
+    ("/v1/restatements/totals?month=2025-05&published_at=4&known_at=3", "published_at"),
     ("/v1/restatements/totals?from_month=2025-05&published_at=1", "month"),
     ("/v1/restatements/totals?from_month=2025-06&to_month=2025-05&published_at=1", "to_month"),
     ("/v1/totals?from_month=2025-06&to_month=2025-05", "to_month"),
