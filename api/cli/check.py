@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from api.cli.program import Command
 from api.cli.progress import progress
@@ -126,6 +127,8 @@ def run(
     now = session()
     given = checkpoints_of(now, notes, log_key)
     if exported is not None:
+        if figures and _is_said("figures"):
+            raise click.UsageError("--figures are in the database, which --lines does without.")
         tell_right(now, check_exported(now, exported, signed_roots(None, given)))
         return
     now.require_whole("admin" if figures else "auditor")
@@ -134,6 +137,11 @@ def run(
     lines, partings = _check_again(now, signed) if figures else (check_lines(now, signed), [])
     tell_right(now, lines, figures=figures, partings=partings, is_key_known=key is not None)
     tell_partings(now, partings)
+
+
+def _is_said(option: str) -> bool:
+    """Whether an option was given, and is not only what holds without it."""
+    return click.get_current_context().get_parameter_source(option) == ParameterSource.COMMANDLINE
 
 
 def tell_right(

@@ -296,6 +296,7 @@ def test_the_check_holds_a_log_against_what_was_signed(desk: Desk) -> None:
     desk.path("log.jsonl").write_bytes(lines.replace(b"330424001", b"330424002", 1))
     desk.refused("check --lines @log.jsonl --checkpoint @first", "corrupt_log")
     desk.do("check --lines @log.jsonl")  # by itself it is a log like any other
+    assert "--figures are in the database" in desk.run("check --lines @log.jsonl --figures").stderr
     desk.refused("check --no-figures --checkpoint @log.jsonl", "bad_checkpoint")
     forged = OTHER_KEY.sign(checkpoint.parse_note(desk.path("first").read_bytes()).body)
     desk.path("forged").write_bytes(forged)
