@@ -22,6 +22,7 @@ from msgspec import Struct, field
 
 from api.cli.cells import Cell
 from api.cli.sheet_errors import Errors, errors_of, with_errors
+from api.cli.sheet_parts import reach_of
 from ledger.domain.errors import Refusal
 
 #: A header is looked for in so many rows.
@@ -29,6 +30,9 @@ HEAD_ROWS: Final = 20
 #: Characters of one line of text at most, and lines of one CSV record (an open quote has no end).
 LINE_MAX: Final = 1 << 20
 RECORD_LINES_MAX: Final = 100
+#: The reader of workbooks holds every cell between the outermost ones, in 32 bytes each, and ends
+#: the process where there is no room for them.
+CELLS_MAX: Final = 1 << 26
 _WORKBOOK_MAGIC: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _DELIMITERS: Final = ",\t;"
 #: Days from 1900-01-01 (Excel's day 1) to the zero of workbooks that count from 1904.
@@ -231,13 +235,26 @@ def _open_workbook(path: Path, sheet: str | None, *, is_packed: bool) -> Book:
         shift = SHIFT_1904 if is_packed and _counts_from_1904(path) else 0
     tables, hidden = [], {}
     for name, visible in sheets:
+        if sheet not in (None, name):
+            continue
+        if is_packed:
+            _check_reach(path, name)
         if sheet is None and not visible:
             hidden[name] = _height(_sheet(workbook, name))
-        elif sheet in (None, name):
+        else:
             with _damages():
                 errors = errors_of(path, name) if is_packed else {}
             tables.append(_table(workbook, name, errors, shift))
     return Book(path, "cells", tables, hidden=hidden)
+
+
+def _check_reach(path: Path, name: str) -> None:
+    """Raises UnreadableFile for a sheet that is more than its reader can hold."""
+    with _damages():
+        reach = reach_of(path, name)
+    if reach is not None and reach.cells > CELLS_MAX:
+        reason = f"something stands as far away as {reach.end}: delete what is not of the table"
+        raise UnreadableFile("file", sheet=name, reason=reason)
 
 
 def _sheet(workbook: Any, name: str) -> Any:

@@ -187,6 +187,24 @@ def test_all_sheets_that_show_are_read_or_the_one_asked_for(tmp_path: Path) -> N
     assert error.value.facts == {"sheet": "三", "sheets": "一, 二, 隐"}
 
 
+def test_a_sheet_that_is_more_than_its_reader_can_hold_is_refused(tmp_path: Path) -> None:
+    """One cell at the far end is enough; the reader would end the process."""
+
+    def fill(book: Any) -> None:
+        book.active.append(("a", "b"))
+        far = book.create_sheet("far")
+        far.append(("a", "b"))
+        far["XFD1048576"] = "x"
+        book.create_sheet("tall")["C1048576"] = "x"
+
+    path = workbook(tmp_path / "far.xlsx", fill)
+    with pytest.raises(UnreadableFile) as refused:
+        open_book(path)
+    assert refused.value.facts["sheet"] == "far"
+    assert "XFD1048576" in str(refused.value.facts["reason"])
+    assert open_book(path, "tall").rows == 1_048_576
+
+
 def test_a_text_has_no_sheets(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n")
     with pytest.raises(SheetNotFound):
