@@ -108,7 +108,6 @@ class Rulebook(Struct, kw_only=True):
         if days is None:
             rows = [self.limits(row.region, today) for row in self.limit_rows]
             rows += [row for row in self.limit_rows if row.effective_on > today]
-            self.backdating_memo.clear()  # nobody asks about a day that has passed
             days = self.backdating_memo[today] = max(row.backdating_days for row in rows)
         return days
 
